@@ -1,0 +1,1 @@
+"""thalweg: run, check and load BitTorrent trackers."""

@@ -1,0 +1,266 @@
+/* api.h: everything Python may call in the C core, and nothing else.
+ *
+ * Declarations only: this file is cffi's cdef and the header every C file includes (through core.h), so a
+ * mismatch between the two is a compile error. Units, owners and threads stand beside each declaration.
+ *
+ * Threads. cffi releases the interpreter lock around every call. "Any thread" means: callable at any time from
+ * any thread. "One thread" means: the object has one owner at a time and does no locking of its own.
+ *
+ * Numbers in arguments are in host order; addresses, ports and info hashes are bytes in network order.
+ */
+
+/* ---------------------------------------------------------------- sizes */
+
+#define TW_INFO_HASH_SIZE 20
+#define TW_PEER_ID_SIZE 20
+#define TW_PEER4_SIZE 6  /* 4 bytes address, 2 bytes port (BEP 23) */
+#define TW_PEER6_SIZE 18 /* 16 bytes address, 2 bytes port (BEP 7) */
+
+#define TW_UDP_REQUEST_MAX 2160 /* bytes of a datagram that are looked at; what is longer is cut there */
+#define TW_UDP_REPLY_MAX 1232   /* payload bytes: IPv6's minimum MTU of 1280 less its headers */
+#define TW_UDP_PEERS4_MAX 202   /* (1232 - 20) / 6 */
+#define TW_UDP_PEERS6_MAX 67    /* (1232 - 20) / 18 */
+#define TW_UDP_SCRAPE_MAX 102   /* (1232 - 8) / 12 */
+#define TW_UDP_BATCH 64         /* datagrams received, answered and sent together */
+
+/* ---------------------------------------------------------------- the swarm (swarm.c) */
+
+/* BEP 3 and BEP 21 events. Numbers are those of BEP 15 on the wire; 4 is libtorrent's "paused". */
+#define TW_EVENT_NONE 0
+#define TW_EVENT_COMPLETED 1
+#define TW_EVENT_STARTED 2
+#define TW_EVENT_STOPPED 3
+#define TW_EVENT_PAUSED 4
+
+typedef struct tw_swarm tw_swarm;
+
+/* The random state and scratch space of one thread that announces. */
+typedef struct tw_sampler tw_sampler;
+
+typedef struct {
+    uint32_t max_peer_age;          /* seconds without an announce until a peer is gone; 1 … 1,000,000 */
+    uint32_t clean_interval;        /* seconds in which every peer is looked at once; 1 … max_peer_age */
+    uint64_t max_torrents;          /* both families together; 0 = no cap */
+    uint32_t max_peers_per_torrent; /* per family; 1 … 1,000,000 */
+    uint64_t max_bytes;             /* of torrents and peers; rounded up to 2 MiB, at most 64 GiB */
+    bool filter_addresses;          /* hide loopback, private … peers from global ones */
+    uint8_t seed[16];               /* keys the hash tables: random, secret */
+} tw_swarm_options;
+
+/* Owned by the caller until tw_swarm_free. NULL: not enough address space, or an option out of range. */
+tw_swarm *tw_swarm_new(const tw_swarm_options *options);
+void tw_swarm_free(tw_swarm *swarm); /* after the last call of any other thread has returned */
+
+/* Equal seeds give equal choices. NULL: out of memory. One thread. */
+tw_sampler *tw_sampler_new(const uint8_t seed[32]);
+void tw_sampler_free(tw_sampler *sampler);
+
+typedef struct {
+    uint8_t info_hash[20];
+    uint8_t peer[18];   /* address and port: 6 bytes for IPv4, 18 for IPv6. Port 0: answered, not stored */
+    uint8_t ip_version; /* 4 or 6 */
+    uint8_t event;      /* TW_EVENT_…; an unknown number is none */
+    bool left_nothing;  /* left = 0: a seeder */
+    uint32_t numwant;   /* peers wanted, at most; the caller has applied its limits */
+} tw_announce;
+
+typedef struct {
+    uint32_t seeders;       /* complete */
+    uint32_t leechers;      /* incomplete, partial seeds included */
+    uint32_t partial_seeds; /* BEP 21: paused with bytes left; downloaders = leechers - partial_seeds */
+    uint32_t downloads;     /* completed events since the torrent appeared */
+} tw_counts;
+
+/* One announce: store, refresh or remove the peer, count, and choose peers for it.
+ *
+ * `peers` takes numwant · 6 (or · 18) bytes and two more of slack. Gives the number of peers written: exactly
+ * min(numwant, eligible), chosen uniformly without replacement; the announcer is never among them, seeders and
+ * partial seeds get downloaders only, `stopped` gets none. `counts` is as it stands after the announce.
+ * `now_ms`: monotonic milliseconds, never falling. Any thread (each with its own sampler). */
+uint32_t tw_swarm_announce(tw_swarm *swarm, tw_sampler *sampler, const tw_announce *announce, uint64_t now_ms,
+                           tw_counts *counts, uint8_t *peers);
+
+/* Counts of a torrent, zeros for an unknown one. Any thread. */
+void tw_swarm_scrape(tw_swarm *swarm, uint8_t ip_version, const uint8_t info_hash[20], tw_counts *counts);
+
+/* Expire: do the share of the sweep that is due, in steps of at most `budget` peer records. True: more is due.
+ * A full pass takes clean_interval. Any thread; while one sweeps, the others return at once. */
+bool tw_swarm_tend(tw_swarm *swarm, uint64_t now_ms, uint32_t budget);
+
+/* Expire everything that is due now, however long it takes (tests, experiments). Any thread. */
+void tw_swarm_expire_all(tw_swarm *swarm, uint64_t now_ms);
+
+typedef struct {
+    uint64_t torrents;        /* as stored, those without peers included until the next sweep */
+    uint64_t peers;
+    uint64_t seeders;
+    uint64_t partial_seeds;
+    uint64_t downloads;       /* completed events counted since start */
+    uint64_t expired_peers;   /* removed by age since start */
+    uint64_t removed_torrents;/* emptied, then removed, since start */
+    uint64_t evicted_peers;   /* removed to make room at max_peers_per_torrent, since start */
+    uint64_t evicted_torrents;/* removed to make room at max_torrents or max_bytes, since start */
+    uint64_t refused_peers;   /* answered but not stored: no room could be made, since start */
+} tw_swarm_totals;
+
+/* Sums over one family (4 or 6). Any thread. */
+void tw_swarm_get_totals(tw_swarm *swarm, uint8_t ip_version, tw_swarm_totals *totals);
+
+typedef struct {
+    uint64_t bytes_used;      /* in torrents, peers and their tables */
+    uint64_t bytes_reserved;  /* taken from the system for them */
+    uint64_t bytes_max;
+    uint64_t swept_records;   /* peer records looked at by the sweep, since start */
+    uint64_t full_sweeps;     /* passes completed since start */
+} tw_swarm_work;
+void tw_swarm_get_work(tw_swarm *swarm, tw_swarm_work *work); /* any thread */
+
+/* One torrent in an export. */
+typedef struct {
+    uint8_t info_hash[20];
+    tw_counts counts;
+} tw_row;
+
+#define TW_SHARDS 4096
+
+/* Copies up to `capacity` torrents that have peers, from shard `shard` (0 … TW_SHARDS-1) of one family, beginning
+ * with the shard's `*cursor`-th slot, and moves `*cursor`. Gives the number of rows; the shard is done when
+ * it is smaller than capacity. Torrents that come or go between two calls may be missed or doubled. Any thread. */
+uint32_t tw_swarm_rows(tw_swarm *swarm, uint8_t ip_version, uint32_t shard, uint32_t *cursor, tw_row *rows,
+                       uint32_t capacity);
+
+/* ---------------------------------------------------------------- access list (access_list.c) */
+
+#define TW_ACCESS_OFF 0
+#define TW_ACCESS_ALLOW 1 /* only listed info hashes are served */
+#define TW_ACCESS_DENY 2  /* listed info hashes are refused */
+
+typedef struct tw_access_list tw_access_list;
+
+/* Immutable once made. `info_hashes`: count · 20 bytes, any order, doubles allowed; copied. NULL: out of memory. */
+tw_access_list *tw_access_list_new(int mode, const uint8_t *info_hashes, size_t count);
+void tw_access_list_free(tw_access_list *list);
+bool tw_access_list_allows(const tw_access_list *list, const uint8_t info_hash[20]); /* NULL list: true. Any thread */
+size_t tw_access_list_size(const tw_access_list *list); /* different info hashes */
+
+/* Removes every torrent of one shard (both families) that the list does not allow. Gives their number. Any thread. */
+uint32_t tw_swarm_purge(tw_swarm *swarm, uint32_t shard, const tw_access_list *list);
+
+/* ---------------------------------------------------------------- UDP (udp_answer.c, BEP 15) */
+
+typedef struct {
+    uint32_t interval;          /* seconds until the next announce, as told to clients */
+    uint32_t interval_jitter;   /* seconds; each reply adds 0 … jitter */
+    uint32_t default_peers;     /* when num_want is negative */
+    uint32_t max_peers;         /* 202 (IPv4) and 67 (IPv6) bound it further */
+    uint32_t max_scrape;        /* info hashes answered per scrape, 1 … 102 */
+    uint32_t epochs_accepted;   /* past epochs whose connection ids are still good, 1 … 60 */
+    uint8_t secret[32];         /* keys the connection ids: 16 bytes used per key, random, secret */
+    bool count_clients;         /* keep statistics of peer id prefixes */
+} tw_udp_rules;
+
+/* Why a datagram got no reply. */
+#define TW_DROP_SHORT 0          /* fewer than 16 bytes, or too few for its action */
+#define TW_DROP_SOURCE_PORT 1    /* from port 0: nobody can receive there */
+#define TW_DROP_ACTION 2         /* an action other than 0, 1, 2 */
+#define TW_DROP_PROTOCOL_ID 3    /* connect without BEP 15's magic number */
+#define TW_DROP_ID_EXPIRED 4     /* a connection id of ours, but of an older epoch */
+#define TW_DROP_ID_UNKNOWN 5     /* a connection id we never gave to this address */
+#define TW_DROP_REASONS 6
+
+/* Requests and replies by kind. */
+#define TW_UDP_CONNECT 0
+#define TW_UDP_ANNOUNCE 1
+#define TW_UDP_SCRAPE 2
+#define TW_UDP_ERROR 3
+#define TW_UDP_KINDS 4
+
+/* Error packets by reason: sent only to addresses that hold a good connection id. */
+#define TW_UDP_ERROR_DENIED 0       /* the access list refuses the info hash */
+#define TW_UDP_ERROR_EMPTY_SCRAPE 1 /* a scrape without an info hash */
+#define TW_UDP_ERRORS 2
+
+#define TW_LATENCY_BUCKETS 24 /* bucket i counts batches that took less than 2^i microseconds; the last the rest */
+
+/* Counters of one worker: plain integers that its thread raises and any thread may read. Index 0: IPv4, 1: IPv6. */
+typedef struct {
+    uint64_t requests[2][4];  /* authenticated and well formed, by kind (error unused) */
+    uint64_t replies[2][4];   /* by kind */
+    uint64_t errors[2][2];    /* error replies by reason */
+    uint64_t dropped[2][6];   /* by TW_DROP_… */
+    uint64_t rx_bytes[2];     /* payload */
+    uint64_t tx_bytes[2];     /* payload of replies handed to the kernel */
+    uint64_t send_failed[2];  /* replies the kernel did not take */
+    uint64_t late_ids[2];     /* accepted with an id older than the previous epoch (epochs_accepted > 1) */
+    uint64_t url_data[2];     /* announces with BEP 41 URLData */
+    uint64_t batches;
+    uint64_t latency[24];     /* one batch in 16: from its receipt to its replies' hand-over */
+    uint64_t latency_us;      /* sum of the sampled batches' microseconds */
+} tw_udp_counters;
+
+/* Peer id prefixes (client software) seen in announces. */
+#define TW_CLIENT_SLOTS 1024
+typedef struct {
+    uint8_t prefix[8];
+    uint64_t announces;
+} tw_client;
+typedef struct {
+    uint32_t used;
+    uint64_t others; /* announces of clients for which there was no slot */
+    tw_client slots[1024];
+} tw_client_table;
+
+/* What answering one datagram needs. The pointers are borrowed. One thread. */
+typedef struct {
+    tw_swarm *swarm;
+    tw_sampler *sampler;
+    const tw_access_list *access_list; /* NULL: everything is allowed */
+    const tw_udp_rules *rules;
+    tw_udp_counters *counters;
+    tw_client_table *clients; /* NULL: not counted */
+    uint64_t now_ms;          /* monotonic */
+    uint64_t epoch;           /* number of the current connection id epoch, from the wall clock */
+} tw_udp_context;
+
+typedef struct {
+    uint8_t ip_version; /* 4 or 6; an IPv4-mapped IPv6 source is 4 */
+    uint8_t address[16];/* 4 or 16 bytes */
+    uint16_t port;      /* host order */
+} tw_sender;
+
+/* One datagram in, one out: the whole flow. `reply` takes TW_UDP_REPLY_MAX + 2 bytes; gives its length, 0 = silence.
+ * Touches nothing but its arguments: no socket, no clock, no allocation. */
+size_t tw_udp_answer(tw_udp_context *context, const tw_sender *sender, const uint8_t *request, size_t size,
+                     uint8_t *reply);
+
+/* The connection id (8 bytes) of an address in an epoch. */
+void tw_udp_connection_id(const tw_udp_rules *rules, const tw_sender *sender, uint64_t epoch, uint8_t id[8]);
+
+/* ---------------------------------------------------------------- UDP sockets (udp_shell.c) */
+
+/* What the workers of a service share. Plain fields are fixed once a worker runs. */
+typedef struct tw_udp_service tw_udp_service;
+tw_udp_service *tw_udp_service_new(tw_swarm *swarm, const tw_udp_rules *rules, uint32_t epoch_seconds);
+void tw_udp_service_free(tw_udp_service *service); /* after its workers */
+
+/* Gives every worker a new access list (NULL: none), and returns when no worker uses the old one any more; the
+ * caller still owns both. Within a second. One thread at a time. */
+void tw_udp_service_set_access_list(tw_udp_service *service, const tw_access_list *list);
+
+typedef struct tw_udp_worker tw_udp_worker;
+
+/* `sockets`: bound UDP sockets, non-blocking; borrowed, at most 16. Needs IP_PKTINFO or IPV6_RECVPKTINFO set on
+ * wildcard ones for replies to leave from the address that was asked. NULL: out of memory or descriptors. */
+tw_udp_worker *tw_udp_worker_new(tw_udp_service *service, const int *sockets, int count, const uint8_t seed[32]);
+void tw_udp_worker_free(tw_udp_worker *worker); /* after tw_udp_worker_run has returned */
+
+/* Serves until tw_udp_worker_stop. 0, or the errno of what made it stop. The worker's own thread. */
+int tw_udp_worker_run(tw_udp_worker *worker);
+void tw_udp_worker_stop(tw_udp_worker *worker); /* any thread; returns at once */
+const tw_udp_counters *tw_udp_worker_counters(const tw_udp_worker *worker);
+const tw_client_table *tw_udp_worker_clients(const tw_udp_worker *worker);
+
+/* ---------------------------------------------------------------- for everyone (core.c) */
+
+uint64_t tw_monotonic_ms(void);
+const char *tw_core_version(void); /* the version of the distribution this was built for */

@@ -1,0 +1,1 @@
+"""The C core of Thalweg and what its tracker services share."""

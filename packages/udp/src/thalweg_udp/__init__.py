@@ -1,0 +1,1 @@
+"""thalweg-udp: a BitTorrent tracker over UDP (BEP 15)."""
