@@ -22,7 +22,7 @@ def test_a_reader_gets_what_was_written() -> None:
     writer = StatusWriter(descriptor)
     writer.write(STATUS)
     writer.close()
-    with open(reader, "rb") as lines:
+    with os.fdopen(reader, "rb") as lines:
         assert [parse_status(line) for line in lines] == [STATUS]
 
 
@@ -43,7 +43,7 @@ def test_a_reader_that_sleeps_blocks_nobody() -> None:
     for _ in range(1000):
         writer.write(STATUS)
     writer.close()
-    with open(reader, "rb") as lines:
+    with os.fdopen(reader, "rb") as lines:
         assert all(parse_status(line) == STATUS for line in lines)
 
 
