@@ -1,0 +1,143 @@
+"""`thalweg check URL…`: would this tracker be accepted by lists and clients? In plain words, with an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import socket
+import sys
+from functools import partial
+
+import msgspec
+import trio
+
+from thalweg.check_report import AddressReport, TrackerReport, Verdict, render, summarize
+from thalweg.check_udp import check_udp_address
+from thalweg.tracker_url import TrackerUrl, TrackerUrlError, parse_tracker_url
+from thalweg.udp_exchange import Patience
+
+SUMMARY = "probe trackers as clients and newTrackon do, over both address families"
+EXAMPLES = """\
+examples:
+  thalweg check udp://127.0.0.1:6969/announce
+      the tracker that `thalweg run` has started here
+  thalweg check -6 udp://tracker.example:443
+      over IPv6 only; the path is of no importance to UDP trackers
+  thalweg check --json udp://one.example:6969 udp://two.example:6969 | jq .
+      several at once, for programs
+
+Each address of each URL is probed for itself: connect, announce, scrape, a second client behind another source port,
+forged connection ids, extra bytes, goodbye. A random torrent is announced and taken back.
+
+exit codes:
+  0  all trackers work, with or without remarks
+  1  a tracker does not work over a family, or could not be checked
+  2  wrong usage, among it URLs that this version cannot check
+"""
+
+MAX_ADDRESSES = 8
+"""Addresses of one name that are probed; more are left out."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("urls", nargs="+", metavar="URL", help="announce URL, udp://HOST:PORT/announce")
+    family = parser.add_mutually_exclusive_group()
+    family.add_argument("-4", "--ipv4", dest="family", action="store_const", const=socket.AF_INET, help="IPv4 only")
+    family.add_argument("-6", "--ipv6", dest="family", action="store_const", const=socket.AF_INET6, help="IPv6 only")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="wait so long for each reply (default 10)"
+    )
+    parser.add_argument(
+        "--tries", type=_tries, default=2, metavar="N", help="send each request up to N times (default 2)"
+    )
+    parser.add_argument(
+        "--info-hash", type=_info_hash, metavar="HEX", help="announce this torrent instead of a random one"
+    )
+    parser.add_argument("--json", action="store_true", help="print the reports as a JSON array")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Checks all URLs at once and prints a report on each; gives the exit code."""
+    try:
+        urls = [parse_tracker_url(text) for text in arguments.urls]
+    except TrackerUrlError as error:
+        print(f"thalweg check: {error}", file=sys.stderr)
+        return 2
+    reports = trio.run(_check_all, urls, arguments)
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(reports), indent=2).decode())
+    return 0 if all(report.verdict in (Verdict.WORKS, Verdict.REMARKS) for report in reports) else 1
+
+
+async def _check_all(urls: list[TrackerUrl], arguments: argparse.Namespace) -> list[TrackerReport]:
+    """Prints each report as soon as it is complete, unless JSON is asked for; gives them in the order of the URLs."""
+    reports: dict[int, TrackerReport] = {}
+
+    async def check_one(place: int, url: TrackerUrl) -> None:
+        reports[place] = await check_tracker(url, arguments)
+        if not arguments.json:
+            print(render(reports[place]), flush=True)
+
+    if sys.stderr.isatty() and not arguments.json:
+        longest = arguments.timeout * arguments.tries
+        print(f"checking {len(urls)} tracker(s); a silent one takes {longest:g} s …", file=sys.stderr)
+    async with trio.open_nursery() as nursery:
+        for place, url in enumerate(urls):
+            nursery.start_soon(check_one, place, url)
+    return [reports[place] for place in range(len(urls))]
+
+
+async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> TrackerReport:
+    """Probes every address of one URL at once."""
+    try:
+        addresses = await _resolve(url, arguments.family or socket.AF_UNSPEC)
+    except socket.gaierror as error:
+        return TrackerReport(url=url.text, verdict=Verdict.BROKEN, problem=f"{url.host}: {error.strerror}")
+    probe = partial(
+        check_udp_address,
+        port=url.port,
+        url_data=url.path.encode(),
+        info_hash=arguments.info_hash or secrets.token_bytes(20),
+        patience=Patience(arguments.timeout, arguments.tries),
+    )
+    reports: dict[str, AddressReport] = {}
+
+    async def check_one(address: str) -> None:
+        reports[address] = await probe(address)
+
+    async with trio.open_nursery() as nursery:
+        for address in addresses:
+            nursery.start_soon(check_one, address)
+    return summarize(url.text, [reports[address] for address in addresses])
+
+
+async def _resolve(url: TrackerUrl, family: int) -> list[str]:
+    """The different addresses of the host, IPv4 before IPv6."""
+    found = await trio.socket.getaddrinfo(url.host, url.port, family=family, type=socket.SOCK_DGRAM)
+    addresses = dict.fromkeys(str(entry[4][0]) for entry in sorted(found, key=lambda entry: entry[0]))
+    return list(addresses)[:MAX_ADDRESSES]
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text}: expected seconds between 0 and 3600")
+    return seconds
+
+
+def _tries(text: str) -> int:
+    tries = int(text)
+    if not 1 <= tries <= 100:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 to 100")
+    return tries
+
+
+def _info_hash(text: str) -> bytes:
+    try:
+        info_hash = bytes.fromhex(text)
+    except ValueError:
+        info_hash = b""
+    if len(info_hash) != 20:
+        raise argparse.ArgumentTypeError(f"{text}: expected 40 hex digits")
+    return info_hash

@@ -1,0 +1,53 @@
+"""The `thalweg` command: one subcommand per task of an operator."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import ModuleType
+
+from thalweg import check
+
+COMMANDS: dict[str, ModuleType] = {"check": check}
+"""Each module has SUMMARY, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
+
+DESCRIPTION = "Run BitTorrent trackers here, check trackers anywhere, and put them under load."
+EPILOG = """\
+examples:
+  thalweg run                                    a tracker on this machine, until Ctrl-C
+  thalweg check udp://127.0.0.1:6969/announce    ask it what newTrackon would ask
+
+`thalweg COMMAND --help` explains a command. All commands give exit code 0 when all went well, 2 for wrong usage or
+configuration, and 1 for what went wrong otherwise.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("thalweg", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
+    parser.add_argument("--version", action="version", version=f"thalweg {version('thalweg')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        description = f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}."
+        command = commands.add_parser(
+            name, help=module.SUMMARY, description=description, epilog=module.EXAMPLES, formatter_class=style
+        )
+        module.add_arguments(command)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; gives the exit code."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        code: int = COMMANDS[parsed.command].run(parsed)
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
