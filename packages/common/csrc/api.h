@@ -16,6 +16,8 @@
 #define TW_PEER4_SIZE 6  /* 4 bytes address, 2 bytes port (BEP 23) */
 #define TW_PEER6_SIZE 18 /* 16 bytes address, 2 bytes port (BEP 7) */
 
+#define TW_NUMWANT_MAX 512 /* peers chosen for one announce, at most */
+
 #define TW_UDP_REQUEST_MAX 2160 /* bytes of a datagram that are looked at; what is longer is cut there */
 #define TW_UDP_REPLY_MAX 1232   /* payload bytes: IPv6's minimum MTU of 1280 less its headers */
 #define TW_UDP_PEERS4_MAX 202   /* (1232 - 20) / 6 */
@@ -61,7 +63,7 @@ typedef struct {
     uint8_t ip_version; /* 4 or 6 */
     uint8_t event;      /* TW_EVENT_…; an unknown number is none */
     bool left_nothing;  /* left = 0: a seeder */
-    uint32_t numwant;   /* peers wanted, at most; the caller has applied its limits */
+    uint32_t numwant;   /* peers wanted, at most; the caller has applied its limits. TW_NUMWANT_MAX bounds it */
 } tw_announce;
 
 typedef struct {
@@ -123,6 +125,10 @@ typedef struct {
 
 #define TW_SHARDS 4096
 
+/* Whether an address (4 or 16 bytes) is hidden from global peers: unspecified, loopback, private, shared, link-local,
+ * unique-local, benchmark, documentation, multicast or reserved (RFC 6890). Any thread. */
+bool tw_address_is_local(uint8_t ip_version, const uint8_t *address);
+
 /* Copies up to `capacity` torrents that have peers, from shard `shard` (0 … TW_SHARDS-1) of one family, beginning
  * with the shard's `*cursor`-th slot, and moves `*cursor`. Gives the number of rows; the shard is done when
  * it is smaller than capacity. Torrents that come or go between two calls may be missed or doubled. Any thread. */
@@ -155,7 +161,7 @@ typedef struct {
     uint32_t max_peers;         /* 202 (IPv4) and 67 (IPv6) bound it further */
     uint32_t max_scrape;        /* info hashes answered per scrape, 1 … 102 */
     uint32_t epochs_accepted;   /* past epochs whose connection ids are still good, 1 … 60 */
-    uint8_t secret[32];         /* keys the connection ids: 16 bytes used per key, random, secret */
+    uint8_t secret[16];         /* keys the connection ids (SipHash-2-4): random, secret */
     bool count_clients;         /* keep statistics of peer id prefixes */
 } tw_udp_rules;
 
