@@ -1,8 +1,84 @@
+# Everything one does with this repository. `make` alone lists it.
+
+PYTHON3 ?= python3
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
-$(VENV)/ready: requirements-dev.txt packages/*/pyproject.toml
-	python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet -r requirements-dev.txt
-	$(PYTHON) -m pip install --quiet --no-build-isolation --editable packages/common --editable packages/udp --editable packages/cli
-	touch $@
+PROJECTS := $(wildcard packages/*/pyproject.toml)
+PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
+CSRC := packages/common/csrc
+CORE := packages/common/src/thalweg_common/_core.abi3.so
+C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+PYTHON_FILES = $(shell git ls-files --cached --others --exclude-standard '*.py')
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help run test lint check sanitize fuzz format wheels bench-udp programs clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand --tabs=18
+
+run: $(CORE) ## start the whole suite here, in the foreground (ARGS="..." are passed on)
+	@exec $(VENV)/bin/thalweg run $(ARGS)
+
+test: programs lint check ## everything that CI runs
+
+lint: $(VENV)/ready ## format, lint and types of Python, format and strict warnings of C
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy $(PYTHON_FILES)
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+	tools/strict-c $(wildcard $(CSRC)/*.c)
+
+check: $(VENV)/ready $(CORE) ## the Python tests (ARGS="-k swarm" are pytest's)
+	$(PYTHON) -m pytest $(ARGS)
+
+sanitize: $(VENV)/ready ## the C tests under the address, undefined and thread sanitizers
+	$(MAKE) -C tests/c test
+
+fuzz: programs ## libFuzzer on every entry into the C core
+	$(MAKE) -C tests/c fuzz
+
+format: $(VENV)/ready ## put Python and C into shape
+	$(PYTHON) -m ruff check --fix
+	$(PYTHON) -m ruff format
+	$(VENV)/bin/clang-format -i $(C_FILES)
+
+wheels: $(VENV)/ready ## every distribution into dist/
+	$(PYTHON) tools/build_wheels.py dist
+
+bench-udp: programs $(VENV)/ready $(CORE) ## the UDP service against the kernel's limit and opentracker
+	$(PYTHON) tests/bench/udp.py $(ARGS)
+
+programs: ## the programs and headers that tests use (installs them when root on Debian)
+	@$(PYTHON3) tools/system_packages.py test
+
+clean: ## forget everything that was built
+	rm -rf $(VENV) dist out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	git clean -fdXq packages tests tools
+
+# What running needs: the packages themselves, installed from this tree so that an edit is live.
+$(VENV)/installed: requirements-build.txt tools/system-packages.txt $(PROJECTS)
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Thalweg needs Python 3.11 or newer; name one: make PYTHON3=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON3) tools/system_packages.py run
+	@echo "setting up in $(VENV) (a minute, the first time only)"
+	@$(PYTHON3) -m venv $(VENV)
+	@$(PIP_INSTALL) --requirement requirements-build.txt
+	@$(PIP_INSTALL) --no-build-isolation $(addprefix --editable ,$(PACKAGES))
+	@touch $@
+
+# What developing needs beside it.
+$(VENV)/ready: $(VENV)/installed requirements-dev.txt
+	@echo "adding the tools for checking and testing"
+	@$(PIP_INSTALL) --requirement requirements-dev.txt
+	@touch $@
+
+# The compiled core: made by the installation, made again when a source of it changes.
+$(CORE): $(wildcard $(CSRC)/*.[ch]) packages/common/core_build.py packages/common/pyproject.toml | $(VENV)/installed
+	@echo "building the C core"
+	@cd packages/common && ../../$(PYTHON) setup.py --quiet build_ext --inplace --force
+	@touch $@
