@@ -33,11 +33,11 @@ static bool is_local4(const uint8_t address[4]) {
 
 static bool is_local6(const uint8_t a[16]) {
     static const uint8_t documentation[4] = {0x20, 0x01, 0x0d, 0xb8}, zeros[15];
-    return a[0] == 0xff                                     /* multicast */
-           || (a[0] & 0xfe) == 0xfc                         /* unique-local */
-           || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80)       /* link-local */
-           || memcmp(a, documentation, 4) == 0              /* 2001:db8::/32 */
-           || (memcmp(a, zeros, 15) == 0 && a[15] <= 1);    /* unspecified, loopback */
+    return a[0] == 0xff                                  /* multicast */
+           || (a[0] & 0xfe) == 0xfc                      /* unique-local */
+           || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80)    /* link-local */
+           || memcmp(a, documentation, 4) == 0           /* 2001:db8::/32 */
+           || (memcmp(a, zeros, 15) == 0 && a[15] <= 1); /* unspecified, loopback */
 }
 
 bool tw_address_is_local(uint8_t ip_version, const uint8_t *address) {

@@ -93,27 +93,27 @@ bool tw_swarm_tend(tw_swarm *swarm, uint64_t now_ms, uint32_t budget);
 void tw_swarm_expire_all(tw_swarm *swarm, uint64_t now_ms);
 
 typedef struct {
-    uint64_t torrents;        /* as stored, those without peers included until the next sweep */
+    uint64_t torrents; /* as stored, those without peers included until the next sweep */
     uint64_t peers;
     uint64_t seeders;
     uint64_t partial_seeds;
-    uint64_t downloads;       /* completed events counted since start */
-    uint64_t expired_peers;   /* removed by age since start */
-    uint64_t removed_torrents;/* emptied, then removed, since start */
-    uint64_t evicted_peers;   /* removed to make room at max_peers_per_torrent, since start */
-    uint64_t evicted_torrents;/* removed to make room at max_torrents or max_bytes, since start */
-    uint64_t refused_peers;   /* answered but not stored: no room could be made, since start */
+    uint64_t downloads;        /* completed events counted since start */
+    uint64_t expired_peers;    /* removed by age since start */
+    uint64_t removed_torrents; /* emptied, then removed, since start */
+    uint64_t evicted_peers;    /* removed to make room at max_peers_per_torrent, since start */
+    uint64_t evicted_torrents; /* removed to make room at max_torrents or max_bytes, since start */
+    uint64_t refused_peers;    /* answered but not stored: no room could be made, since start */
 } tw_swarm_totals;
 
 /* Sums over one family (4 or 6). Any thread. */
 void tw_swarm_get_totals(tw_swarm *swarm, uint8_t ip_version, tw_swarm_totals *totals);
 
 typedef struct {
-    uint64_t bytes_used;      /* in torrents, peers and their tables */
-    uint64_t bytes_reserved;  /* taken from the system for them */
+    uint64_t bytes_used;     /* in torrents, peers and their tables */
+    uint64_t bytes_reserved; /* taken from the system for them */
     uint64_t bytes_max;
-    uint64_t swept_records;   /* peer records looked at by the sweep, since start */
-    uint64_t full_sweeps;     /* passes completed since start */
+    uint64_t swept_records; /* peer records looked at by the sweep, since start */
+    uint64_t full_sweeps;   /* passes completed since start */
 } tw_swarm_work;
 void tw_swarm_get_work(tw_swarm *swarm, tw_swarm_work *work); /* any thread */
 
@@ -147,7 +147,7 @@ typedef struct tw_access_list tw_access_list;
 tw_access_list *tw_access_list_new(int mode, const uint8_t *info_hashes, size_t count);
 void tw_access_list_free(tw_access_list *list);
 bool tw_access_list_allows(const tw_access_list *list, const uint8_t info_hash[20]); /* NULL list: true. Any thread */
-size_t tw_access_list_size(const tw_access_list *list); /* different info hashes */
+size_t tw_access_list_size(const tw_access_list *list);                              /* different info hashes */
 
 /* Removes every torrent of one shard (both families) that the list does not allow. Gives their number. Any thread. */
 uint32_t tw_swarm_purge(tw_swarm *swarm, uint32_t shard, const tw_access_list *list);
@@ -155,23 +155,23 @@ uint32_t tw_swarm_purge(tw_swarm *swarm, uint32_t shard, const tw_access_list *l
 /* ---------------------------------------------------------------- UDP (udp_answer.c, BEP 15) */
 
 typedef struct {
-    uint32_t interval;          /* seconds until the next announce, as told to clients */
-    uint32_t interval_jitter;   /* seconds; each reply adds 0 … jitter */
-    uint32_t default_peers;     /* when num_want is negative */
-    uint32_t max_peers;         /* 202 (IPv4) and 67 (IPv6) bound it further */
-    uint32_t max_scrape;        /* info hashes answered per scrape, 1 … 102 */
-    uint32_t epochs_accepted;   /* past epochs whose connection ids are still good, 1 … 60 */
-    uint8_t secret[16];         /* keys the connection ids (SipHash-2-4): random, secret */
-    bool count_clients;         /* keep statistics of peer id prefixes */
+    uint32_t interval;        /* seconds until the next announce, as told to clients */
+    uint32_t interval_jitter; /* seconds; each reply adds 0 … jitter */
+    uint32_t default_peers;   /* when num_want is negative */
+    uint32_t max_peers;       /* 202 (IPv4) and 67 (IPv6) bound it further */
+    uint32_t max_scrape;      /* info hashes answered per scrape, 1 … 102 */
+    uint32_t epochs_accepted; /* past epochs whose connection ids are still good, 1 … 60 */
+    uint8_t secret[16];       /* keys the connection ids (SipHash-2-4): random, secret */
+    bool count_clients;       /* keep statistics of peer id prefixes */
 } tw_udp_rules;
 
 /* Why a datagram got no reply. */
-#define TW_DROP_SHORT 0          /* fewer than 16 bytes, or too few for its action */
-#define TW_DROP_SOURCE_PORT 1    /* from port 0: nobody can receive there */
-#define TW_DROP_ACTION 2         /* an action other than 0, 1, 2 */
-#define TW_DROP_PROTOCOL_ID 3    /* connect without BEP 15's magic number */
-#define TW_DROP_ID_EXPIRED 4     /* a connection id of ours, but of an older epoch */
-#define TW_DROP_ID_UNKNOWN 5     /* a connection id we never gave to this address */
+#define TW_DROP_SHORT 0       /* fewer than 16 bytes, or too few for its action */
+#define TW_DROP_SOURCE_PORT 1 /* from port 0: nobody can receive there */
+#define TW_DROP_ACTION 2      /* an action other than 0, 1, 2 */
+#define TW_DROP_PROTOCOL_ID 3 /* connect without BEP 15's magic number */
+#define TW_DROP_ID_EXPIRED 4  /* a connection id of ours, but of an older epoch */
+#define TW_DROP_ID_UNKNOWN 5  /* a connection id we never gave to this address */
 #define TW_DROP_REASONS 6
 
 /* Requests and replies by kind. */
@@ -190,18 +190,18 @@ typedef struct {
 
 /* Counters of one worker: plain integers that its thread raises and any thread may read. Index 0: IPv4, 1: IPv6. */
 typedef struct {
-    uint64_t requests[2][4];  /* authenticated and well formed, by kind (error unused) */
-    uint64_t replies[2][4];   /* by kind */
-    uint64_t errors[2][2];    /* error replies by reason */
-    uint64_t dropped[2][6];   /* by TW_DROP_… */
-    uint64_t rx_bytes[2];     /* payload */
-    uint64_t tx_bytes[2];     /* payload of replies handed to the kernel */
-    uint64_t send_failed[2];  /* replies the kernel did not take */
-    uint64_t late_ids[2];     /* accepted with an id older than the previous epoch (epochs_accepted > 1) */
-    uint64_t url_data[2];     /* announces with BEP 41 URLData */
+    uint64_t requests[2][4]; /* authenticated and well formed, by kind (error unused) */
+    uint64_t replies[2][4];  /* by kind */
+    uint64_t errors[2][2];   /* error replies by reason */
+    uint64_t dropped[2][6];  /* by TW_DROP_… */
+    uint64_t rx_bytes[2];    /* payload */
+    uint64_t tx_bytes[2];    /* payload of replies handed to the kernel */
+    uint64_t send_failed[2]; /* replies the kernel did not take */
+    uint64_t late_ids[2];    /* accepted with an id older than the previous epoch (epochs_accepted > 1) */
+    uint64_t url_data[2];    /* announces with BEP 41 URLData */
     uint64_t batches;
-    uint64_t latency[24];     /* one batch in 16: from its receipt to its replies' hand-over */
-    uint64_t latency_us;      /* sum of the sampled batches' microseconds */
+    uint64_t latency[24]; /* one batch in 16: from its receipt to its replies' hand-over */
+    uint64_t latency_us;  /* sum of the sampled batches' microseconds */
 } tw_udp_counters;
 
 /* Peer id prefixes (client software) seen in announces. */
@@ -229,9 +229,9 @@ typedef struct {
 } tw_udp_context;
 
 typedef struct {
-    uint8_t ip_version; /* 4 or 6; an IPv4-mapped IPv6 source is 4 */
-    uint8_t address[16];/* 4 or 16 bytes */
-    uint16_t port;      /* host order */
+    uint8_t ip_version;  /* 4 or 6; an IPv4-mapped IPv6 source is 4 */
+    uint8_t address[16]; /* 4 or 16 bytes */
+    uint16_t port;       /* host order */
 } tw_sender;
 
 /* One datagram in, one out: the whole flow. `reply` takes TW_UDP_REPLY_MAX + 2 bytes; gives its length, 0 = silence.

@@ -16,9 +16,9 @@
 #include "sampler.h"
 #include "torrent.h"
 
-#define GATHER_MAX 512u         /* records of a forest that are shuffled as pointers */
-#define SCAN_MAX 16384u         /* records that are scanned when drawing finds too few eligible ones */
-#define PICKS_MAX 1024u         /* pairs drawn for one request, ineligible ones included */
+#define GATHER_MAX 512u                /* records of a forest that are shuffled as pointers */
+#define SCAN_MAX 16384u                /* records that are scanned when drawing finds too few eligible ones */
+#define PICKS_MAX 1024u                /* pairs drawn for one request, ineligible ones included */
 #define MAX_PEERS_PER_TORRENT 1000000u /* 15,626 leaves a set, when filled; within SEEN_BITS */
 
 typedef struct {
@@ -96,8 +96,8 @@ TW_INLINE const tw_leaf *row_leaf(const tw_row_of_leaves *row, uint32_t index) {
     return index < row->first_leaves ? row->first + index : row->second + (index - row->first_leaves);
 }
 
-static uint32_t choose_by_gathering(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row,
-                                    tw_random *random, const tw_choice *choice, uint8_t *out) {
+static uint32_t choose_by_gathering(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row, tw_random *random,
+                                    const tw_choice *choice, uint8_t *out) {
     const uint8_t *all[GATHER_MAX];
     uint32_t count = 0, chosen = 0;
     for (uint32_t i = 0; i < row->leaves; i++) {
@@ -156,8 +156,8 @@ TW_INLINE uint32_t draw_pairs(const bool v6, const tw_pool *pool, const tw_row_o
 }
 
 /* Fewer than wanted when most of the records met are expired or hidden. */
-static uint32_t choose_by_drawing(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row,
-                                  tw_sampler *sampler, const tw_choice *choice, uint8_t *out) {
+static uint32_t choose_by_drawing(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row, tw_sampler *sampler,
+                                  const tw_choice *choice, uint8_t *out) {
     uint32_t picks[PICKS_MAX], picked = 0, looked = 0, chosen = 0;
     while (chosen < choice->wanted && looked < PICKS_MAX) {
         uint32_t goal = looked + (choice->wanted - chosen);

@@ -25,11 +25,11 @@ typedef struct {
 } tw_leaf;
 
 typedef struct {
-    uint32_t count;     /* records in all leaves */
-    uint32_t leaves;    /* ≥ 1 */
-    uint32_t room;      /* leaves the directory has room for */
-    tw_ref directory;   /* an array of tw_leaf */
-    uint32_t widest;    /* no leaf has more records than this */
+    uint32_t count;   /* records in all leaves */
+    uint32_t leaves;  /* ≥ 1 */
+    uint32_t room;    /* leaves the directory has room for */
+    tw_ref directory; /* an array of tw_leaf */
+    uint32_t widest;  /* no leaf has more records than this */
 } tw_leaves;
 
 TW_INLINE tw_leaf *leaves_at(const tw_pool *pool, const tw_leaves *set) {

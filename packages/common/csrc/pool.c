@@ -13,8 +13,8 @@
 
 /* Steps of an eighth or less where peer blocks live, so that rounding up wastes little; powers of two for tables. */
 static const uint16_t class_bytes[] = {
-    16,  32,  48,  64,  80,  96,  112,  128,  160,  192,  224,  256,  320,  384,  448,  512,   576,   640,
-    704, 768, 832, 896, 960, 1024, 1152, 1280, 1408, 1536, 1792, 2048, 2560, 3072, 4096, 5120, 8192, 16384, 32768,
+    16,  32,  48,  64,  80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,  576,   640,   704,
+    768, 832, 896, 960, 1024, 1152, 1280, 1408, 1536, 1792, 2048, 2560, 3072, 4096, 5120, 8192, 16384, 32768,
 };
 #define CLASSES (sizeof class_bytes / sizeof class_bytes[0])
 _Static_assert(CLASSES <= TW_POOL_CLASSES, "a slot for each size class");
@@ -123,8 +123,7 @@ static uint32_t take_run(tw_pool *pool, unsigned order) {
         first = pool->runs[order];
         pool->runs[order] = pool->spans[first].next;
         count_free(pool, first, spans, false);
-    } else if ((size_t)(pool->fresh - 1 + spans) * SPAN_BYTES <= pool->size &&
-               open_spans(pool, pool->fresh + spans)) {
+    } else if ((size_t)(pool->fresh - 1 + spans) * SPAN_BYTES <= pool->size && open_spans(pool, pool->fresh + spans)) {
         first = pool->fresh;
         pool->fresh += spans;
     }

@@ -30,15 +30,15 @@ typedef struct {
 
 typedef struct {
     uint8_t *base;
-    tw_span *spans;   /* one per 64 KiB of the range */
+    tw_span *spans;        /* one per 64 KiB of the range */
     uint8_t *free_in_unit; /* free spans in each 2 MiB */
-    size_t size;      /* bytes of the range: the cap */
-    tw_lock lock;     /* guards what follows */
-    uint32_t fresh;   /* first span never used */
-    uint32_t opened;  /* spans whose memory may be touched */
-    uint32_t runs[21];/* free runs of 2^k spans, by their first span; 0 = none */
-    uint32_t idle_units; /* units without a block in use, given back to the system */
-    uint64_t large;   /* bytes in runs handed out */
+    size_t size;           /* bytes of the range: the cap */
+    tw_lock lock;          /* guards what follows */
+    uint32_t fresh;        /* first span never used */
+    uint32_t opened;       /* spans whose memory may be touched */
+    uint32_t runs[21];     /* free runs of 2^k spans, by their first span; 0 = none */
+    uint32_t idle_units;   /* units without a block in use, given back to the system */
+    uint64_t large;        /* bytes in runs handed out */
     tw_pool_class classes[TW_POOL_CLASSES];
 } tw_pool;
 

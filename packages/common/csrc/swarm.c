@@ -312,8 +312,8 @@ static __attribute__((noinline)) bool evict_torrent(const bool v6, tw_swarm *swa
         tw_shard *shard = &swarm->shards[other_v6][position % TW_SHARDS];
         if (shard == own || !shard_word(shard) || !tw_lock_try(&shard->lock))
             continue;
-        bool evicted = other_v6 ? shard_evict(true, swarm, shard, random, NULL)
-                                : shard_evict(false, swarm, shard, random, NULL);
+        bool evicted =
+            other_v6 ? shard_evict(true, swarm, shard, random, NULL) : shard_evict(false, swarm, shard, random, NULL);
         tw_lock_give(&shard->lock);
         if (evicted)
             return true;
@@ -326,7 +326,8 @@ static bool at_torrent_cap(const tw_swarm *swarm) {
            atomic_load_explicit(&swarm->torrents, memory_order_relaxed) >= swarm->options.max_torrents;
 }
 
-static tw_torrent *create_once(const bool v6, tw_swarm *swarm, tw_shard *shard, uint64_t hash, const uint8_t *info_hash) {
+static tw_torrent *create_once(const bool v6, tw_swarm *swarm, tw_shard *shard, uint64_t hash,
+                               const uint8_t *info_hash) {
     if (!shard_make_room(&swarm->pool, shard))
         return NULL;
     tw_ref ref = tw_pool_take(&swarm->pool, TORRENT_BYTES(v6));
@@ -374,8 +375,8 @@ static tw_place random_place(const bool v6, const tw_pool *pool, tw_torrent *tor
     }
 }
 
-static __attribute__((noinline)) void evict_peer(const bool v6, tw_swarm *swarm, tw_torrent *torrent,
-                                                 tw_random *random, const tw_clock *clock) {
+static __attribute__((noinline)) void evict_peer(const bool v6, tw_swarm *swarm, tw_torrent *torrent, tw_random *random,
+                                                 const tw_clock *clock) {
     tw_place stalest = random_place(v6, &swarm->pool, torrent, random);
     for (int i = 1; i < CANDIDATES; i++) {
         tw_place place = random_place(v6, &swarm->pool, torrent, random);
@@ -387,9 +388,8 @@ static __attribute__((noinline)) void evict_peer(const bool v6, tw_swarm *swarm,
 }
 
 /* Stores a peer that is not there. Gives its place; no record in it: there was no room. */
-static __attribute__((noinline)) tw_place add_peer(const bool v6, tw_swarm *swarm, tw_shard *shard,
-                                                   tw_torrent *torrent, tw_random *random, const tw_peer *peer,
-                                                   const tw_clock *clock) {
+static __attribute__((noinline)) tw_place add_peer(const bool v6, tw_swarm *swarm, tw_shard *shard, tw_torrent *torrent,
+                                                   tw_random *random, const tw_peer *peer, const tw_clock *clock) {
     if (torrent_peers(torrent) >= swarm->options.max_peers_per_torrent)
         evict_peer(v6, swarm, torrent, random, clock);
     for (int evictions = 0; !torrent_insert(v6, &swarm->pool, torrent, swarm->key, peer); evictions++) {
@@ -464,8 +464,8 @@ TW_INLINE uint32_t announce_in(const bool v6, tw_swarm *swarm, tw_sampler *sampl
         if (stopped)
             remove_peer(v6, swarm, torrent, &peer);
         else if (has_port)
-            place = store_peer(v6, swarm, shard, torrent, &sampler->random, peer,
-                               announce->event == TW_EVENT_COMPLETED, &clock);
+            place = store_peer(v6, swarm, shard, torrent, &sampler->random, peer, announce->event == TW_EVENT_COMPLETED,
+                               &clock);
         shard_account(shard, torrent, before);
         *counts = counts_of(torrent);
         tw_choice choice = {

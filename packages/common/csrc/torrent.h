@@ -19,8 +19,8 @@
 #define FORM_BLOCK 1u
 #define FORM_LEAVES 2u
 
-#define BLOCK_MAX 128u      /* records in a block; one more makes leaves */
-#define LEAVES_MIN 64u      /* records below which leaves become a block again */
+#define BLOCK_MAX 128u /* records in a block; one more makes leaves */
+#define LEAVES_MIN 64u /* records below which leaves become a block again */
 #define FEW_MAX(v6) ((v6) ? 2u : 3u)
 #define TORRENT_BYTES(v6) ((v6) ? 80u : 64u) /* IPv4: one cache line */
 
@@ -266,8 +266,8 @@ TW_INLINE uint8_t *array_insert(const bool v6, uint8_t *records, tw_torrent *tor
 }
 
 /* Stores a peer that is not there yet. NULL: no memory; nothing changed. The place holds until the next change. */
-static __attribute__((noinline)) bool torrent_insert(const bool v6, tw_pool *pool, tw_torrent *torrent,
-                                                     tw_hash_key key, const tw_peer *peer) {
+static __attribute__((noinline)) bool torrent_insert(const bool v6, tw_pool *pool, tw_torrent *torrent, tw_hash_key key,
+                                                     const tw_peer *peer) {
     uint32_t count = torrent_peers(torrent);
     if (torrent->form != FORM_LEAVES && count >= BLOCK_MAX && !torrent_plant(v6, pool, torrent, key))
         return false;

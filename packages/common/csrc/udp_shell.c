@@ -23,10 +23,10 @@
 
 #define MAX_SOCKETS 16
 #define MAX_WORKERS 1024
-#define IDLE_MS 100       /* the longest sleep: the sweep goes on without traffic */
-#define SWEEP_BUDGET 256  /* peer records looked at between two batches */
+#define IDLE_MS 100        /* the longest sleep: the sweep goes on without traffic */
+#define SWEEP_BUDGET 256   /* peer records looked at between two batches */
 #define SEND_PATIENCE_MS 5 /* how long to wait for room in a full send buffer */
-#define LATENCY_SAMPLE 16 /* one batch in so many is timed */
+#define LATENCY_SAMPLE 16  /* one batch in so many is timed */
 /* Not a multiple of 4096, so that the same offset of different buffers does not fall into the same cache set. */
 #define REQUEST_ROOM (TW_UDP_REQUEST_MAX + 16)
 #define REPLY_ROOM (TW_UDP_REPLY_MAX + 16)
