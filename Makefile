@@ -77,8 +77,7 @@ $(VENV)/ready: $(VENV)/installed requirements-dev.txt
 	@$(PIP_INSTALL) --requirement requirements-dev.txt
 	@touch $@
 
-# The compiled core: made by the installation, made again when a source of it changes.
+# The compiled core: made by the installation, made again when a source of it changes (if not, this does nothing).
 $(CORE): $(wildcard $(CSRC)/*.[ch]) packages/common/core_build.py packages/common/pyproject.toml | $(VENV)/installed
-	@echo "building the C core"
-	@cd packages/common && ../../$(PYTHON) setup.py --quiet build_ext --inplace --force
+	@cd packages/common && ../../$(PYTHON) setup.py --quiet build_ext --inplace
 	@touch $@

@@ -22,7 +22,10 @@ ffibuilder.set_source(
     "thalweg_common._core",
     '#include "core.h"',
     sources=sorted(os.path.relpath(path, Path.cwd()) for path in CSRC.glob("*.c")),
-    depends=sorted(os.path.relpath(path, Path.cwd()) for path in CSRC.glob("*.h")),
+    depends=sorted(
+        os.path.relpath(path, Path.cwd())
+        for path in [*CSRC.glob("*.h"), HERE / "core_build.py", HERE / "pyproject.toml"]
+    ),
     include_dirs=[os.path.relpath(CSRC, Path.cwd())],
     define_macros=[("TW_VERSION", f'"{VERSION}"')],
     extra_compile_args=["-std=gnu11", "-O3", "-g", "-pthread", *HARDENED, *EXTRA],
