@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from types import ModuleType
 
-from thalweg import check
+from thalweg import check, run
 
-COMMANDS: dict[str, ModuleType] = {"check": check}
+COMMANDS: dict[str, ModuleType] = {"run": run, "check": check}
 """Each module has SUMMARY, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
 
 DESCRIPTION = "Run BitTorrent trackers here, check trackers anywhere, and put them under load."
