@@ -7,11 +7,14 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from types import ModuleType
+from typing import TypeAlias
 
 from thalweg import check, run
 
 COMMANDS: dict[str, ModuleType] = {"run": run, "check": check}
 """Each module has SUMMARY, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 DESCRIPTION = "Run BitTorrent trackers here, check trackers anywhere, and put them under load."
 EPILOG = """\
@@ -26,17 +29,28 @@ configuration, and 1 for what went wrong otherwise.
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    style = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("thalweg", description=DESCRIPTION, epilog=EPILOG, formatter_class=style)
+    parser = argparse.ArgumentParser(
+        "thalweg", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--version", action="version", version=f"thalweg {version('thalweg')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
-        description = f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}."
-        command = commands.add_parser(
-            name, help=module.SUMMARY, description=description, epilog=module.EXAMPLES, formatter_class=style
-        )
-        module.add_arguments(command)
+        add_command(commands, name, module)
     return parser
+
+
+def add_command(commands: Subparsers, name: str, module: ModuleType) -> argparse.ArgumentParser:
+    """Adds one subcommand; gives its parser."""
+    description = f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}."
+    command = commands.add_parser(
+        name,
+        help=module.SUMMARY,
+        description=description,
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(command)
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
