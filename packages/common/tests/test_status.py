@@ -2,7 +2,7 @@
 
 import os
 
-from thalweg_common.status import FamilyStatus, Status, StatusWriter, parse_status, resident_bytes
+from thalweg_common.status import FamilyStatus, Status, StatusWriter, parse_status
 
 FAMILY = FamilyStatus(requests_total=2, replies_total=1, torrents=1, peers=1, seeders=0)
 STATUS = Status(
@@ -45,8 +45,3 @@ def test_a_reader_that_sleeps_blocks_nobody() -> None:
     writer.close()
     with os.fdopen(reader, "rb") as lines:
         assert all(parse_status(line) == STATUS for line in lines)
-
-
-def test_resident_size_is_plausible() -> None:
-    """A Python process takes some megabytes."""
-    assert 4 << 20 < resident_bytes() < 4 << 30

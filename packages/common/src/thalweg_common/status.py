@@ -50,10 +50,16 @@ class StatusWriter:
     """Writes status lines to a descriptor it owns from now on. Never waits: a line that does not fit is left out."""
 
     def __init__(self, descriptor: int) -> None:
-        """Takes the descriptor over; OSError when it is not open."""
-        os.set_blocking(descriptor, False)
-        os.set_inheritable(descriptor, False)
+        """Takes the descriptor over, -1 for none; OSError when it is not open."""
+        if descriptor >= 0:
+            os.set_blocking(descriptor, False)
+            os.set_inheritable(descriptor, False)
         self._descriptor = descriptor
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may be reading."""
+        return self._descriptor >= 0
 
     def write(self, status: Status) -> None:
         """Writes one line. Pipes take up to 4096 bytes whole or not at all, so lines are never torn."""
@@ -76,9 +82,3 @@ class StatusWriter:
 def parse_status(line: bytes) -> Status:
     """The status in one line, for readers; msgspec.DecodeError when it is not one."""
     return msgspec.json.decode(line, type=Status)
-
-
-def resident_bytes() -> int:
-    """The resident size of this process."""
-    with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - pathlib would cost more than the reading
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
