@@ -1,0 +1,225 @@
+"""thalweg-udp from its first to its last moment.
+
+    arguments → configuration → start → control → stop
+
+The main thread holds the controls: it waits for signals and does what is due every so often. Requests never come
+near it: they are answered by the workers, in C (tracker.py). Slow jobs have a thread of their own (maintenance.py).
+There is no event loop: waiting for one pipe needs none, and trio would add 16 MB to a process of 20.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from thalweg_common import privileges, readiness, udp_sockets
+from thalweg_common.config import ConfigError
+from thalweg_common.config_text import effective, sample
+from thalweg_common.endpoints import parse_endpoint
+from thalweg_common.log import Log
+from thalweg_common.signals import Event, Signals
+from thalweg_common.status import StatusWriter
+from thalweg_common.timers import Timers
+from thalweg_common.udp_sockets import BindError, SocketOptions
+from thalweg_common.version import core_version
+
+from thalweg_udp.arguments import parse_arguments
+from thalweg_udp.config import PREFIX, UdpConfig, endpoints, load_config, only_ipv6, worker_count
+from thalweg_udp.maintenance import Maintenance, load_access_list
+from thalweg_udp.reports import Reports
+from thalweg_udp.secret import connection_secret
+from thalweg_udp.tracker import Tracker
+
+if TYPE_CHECKING:
+    from thalweg_udp.metrics import Collection
+
+STOPPED, FAILED, MISUSED = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit code is in the help. One line on standard error for whatever goes wrong."""
+    arguments = parse_arguments(argv)
+    try:
+        if arguments.print_config:
+            return _print(sample(UdpConfig, PREFIX))
+        loaded = load_config(arguments.config_file, os.environ)
+        if arguments.check_config:
+            return check(loaded.config)
+        if arguments.health:
+            return health(loaded.config)
+        if arguments.print_effective:
+            _print(effective(loaded.config))
+        return serve(loaded.config, loaded.ignored, arguments.status_fd)
+    except ConfigError as error:
+        return _complain(error, MISUSED)
+    except BindError as error:
+        return _complain(error, FAILED)
+
+
+def check(config: UdpConfig) -> int:
+    """Reads what a start would read, and binds nothing."""
+    connection_secret(config.protocol, Log("udp", config.log_level, config.log_format))
+    load_access_list(config)
+    return _print("configuration is good\n")
+
+
+def health(config: UdpConfig) -> int:
+    """Asks the running service as a client would."""
+    from thalweg_udp.health import Unhealthy, check_health
+
+    try:
+        return _print(check_health(config) + "\n")
+    except Unhealthy as finding:
+        return _complain(finding, FAILED)
+
+
+def serve(config: UdpConfig, ignored: list[tuple[str, str]], status_fd: int | None) -> int:
+    """The life of the service."""
+    log = Log("udp", config.log_level, config.log_format)
+    status = _status_writer(status_fd)
+    with Signals() as signals:
+        tracker = start(config, log)
+        maintenance = Maintenance(tracker, config, log)
+        reports = Reports(tracker, maintenance, config.statistics, log)
+        metrics = serve_metrics(config, tracker, maintenance, log)
+        _become_ordinary(config, log)
+
+        tracker.start(on_end=signals.wake)
+        log.info("serving", addresses=tracker.urls(), workers=len(tracker.workers), version=core_version())
+        for key, reason in ignored:
+            log.info("ignored", key=key, reason=reason)
+        status.write(reports.status(ready=True))
+        readiness.notify("READY=1")
+
+        timers = _timers(config, maintenance, reports, status)
+        code = control(signals, timers, tracker, maintenance, log)
+
+        readiness.notify("STOPPING=1")
+        status.write(reports.status(ready=False))
+        stop(config, signals, tracker, maintenance, metrics, log)
+    return code
+
+
+def start(config: UdpConfig, log: Log) -> Tracker:
+    """Reads secret and access list, binds, and makes the tracker: all that may need more rights than serving."""
+    secret = connection_secret(config.protocol, log)
+    access_list = load_access_list(config)
+    workers = worker_count(config)
+    network = config.network
+    options = SocketOptions(receive_buffer=network.socket_recv_buffer_size, only_ipv6=only_ipv6(network))
+    listeners = udp_sockets.bind(endpoints(network), workers, options, log)
+    tracker = Tracker(config, secret, listeners, workers)
+    if access_list is not None:
+        tracker.set_access_list(access_list)
+        log.info("access list read", mode=config.access_list.mode, info_hashes=len(access_list))
+    return tracker
+
+
+def serve_metrics(config: UdpConfig, tracker: Tracker, maintenance: Maintenance, log: Log) -> Collection | None:
+    """Opens the Prometheus endpoint where it is wanted; only then its libraries are loaded."""
+    statistics = config.statistics
+    if not (statistics.run_prometheus_endpoint and statistics.interval):
+        return None
+    from thalweg_common import metrics
+
+    from thalweg_udp.metrics import METRICS, Collection
+
+    collection = Collection(tracker, maintenance, config, time.time())
+    try:
+        endpoint = metrics.serve(parse_endpoint(statistics.prometheus_endpoint_address), METRICS, collection)
+    except metrics.MetricsError as error:
+        raise BindError(str(error)) from error
+    log.info("serving metrics", url=f"http://{endpoint}/metrics")
+    return collection
+
+
+def control(signals: Signals, timers: Timers, tracker: Tracker, maintenance: Maintenance, log: Log) -> int:
+    """Waits for signals and does what is due, until it is time to stop."""
+    while True:
+        event = signals.wait(timers.until_next())
+        if tracker.failure:
+            log.error("a worker failed", reason=tracker.failure)
+            return FAILED
+        if event is Event.STOP:
+            return STOPPED
+        if event is Event.RELOAD:
+            maintenance.reload()
+        elif event is Event.EXPORT:
+            maintenance.export()
+        timers.run_due()
+
+
+def stop(
+    config: UdpConfig,
+    signals: Signals,
+    tracker: Tracker,
+    maintenance: Maintenance,
+    metrics: Collection | None,
+    log: Log,
+) -> None:
+    """Lets the workers finish what they have begun; ends the process at once when asked again or when it takes long."""
+    log.info("stopping", within_seconds=config.stop_timeout)
+    deadline = time.monotonic() + config.stop_timeout
+    tracker.stop()
+    while tracker.is_serving():
+        if signals.wait(deadline - time.monotonic()) in (Event.STOP, Event.TIMEOUT):
+            log.warn("stopped at once")
+            os._exit(FAILED)
+    if metrics:
+        metrics.close()
+    if not maintenance.stop(deadline - time.monotonic()):
+        os._exit(STOPPED)  # a job is in the core still; what it uses must not be freed under it
+    tracker.close()
+    log.info("stopped")
+
+
+def _timers(config: UdpConfig, maintenance: Maintenance, reports: Reports, status: StatusWriter) -> Timers:
+    """What is done every so many seconds."""
+    timers = Timers()
+    statistics, exports = config.statistics, config.scrape_exports
+    cleaning = config.cleaning.torrent_cleaning_interval
+    if status.is_open:
+        timers.every(1.0, lambda: status.write(reports.status(ready=True)))
+    if statistics.interval and (statistics.print_to_stdout or statistics.write_html_to_file):
+        timers.every(statistics.interval, reports.write_statistics)
+    if statistics.torrent_peer_histograms:
+        timers.every(cleaning, maintenance.count_peers)
+    if exports.enable_scrape_exports:
+        timers.every(cleaning * exports.frequency, maintenance.export, first=cleaning)
+    return timers
+
+
+def _become_ordinary(config: UdpConfig, log: Log) -> None:
+    wanted = config.privileges
+    try:
+        if privileges.drop(wanted):
+            log.info("gave up root", user=wanted.user, group=wanted.group)
+        elif wanted.drop_privileges:
+            log.info("not started as root, nothing to give up")
+    except OSError as error:
+        raise BindError(f"cannot become user {wanted.user}, group {wanted.group}: {error.strerror}") from error
+
+
+def _status_writer(descriptor: int | None) -> StatusWriter:
+    try:
+        return StatusWriter(-1 if descriptor is None else descriptor)
+    except OSError as error:
+        raise ConfigError(f"--status-fd {descriptor}: expected an open descriptor") from error
+
+
+def _print(text: str) -> int:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    return STOPPED
+
+
+def _complain(error: Exception, code: int) -> int:
+    sys.stderr.write(f"thalweg-udp: {error}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The running tracker: the C objects of the service, who owns them, and the threads that serve.
+
+    swarm ← service ← workers ← sockets        (each borrows what stands left of it)
+
+The control thread makes and frees everything here. Workers run in C from start to stop and never hold the
+interpreter; one failing ends the service. The lists may be changed from one other thread (maintenance.py).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+from thalweg_common._core import ffi, lib
+from thalweg_common.config import ConfigError
+from thalweg_common.memory import available_memory
+from thalweg_common.signals import leave_to_main_thread
+from thalweg_common.swarm import AccessList, Swarm
+from thalweg_common.udp_sockets import Listener
+
+from thalweg_udp.config import UdpConfig
+
+MIB = 1 << 20
+
+
+class Tracker:
+    """Serves on the listeners' sockets from start() to stop()."""
+
+    def __init__(self, config: UdpConfig, secret: bytes, listeners: list[Listener], workers: int) -> None:
+        """Makes everything, runs nothing. `secret`: 16 bytes. ConfigError when the memory is not to be had."""
+        self.listeners = listeners
+        self.swarm = make_swarm(config)
+        self.access_list: AccessList | None = None
+        self.failure: str | None = None
+        """Why a worker ended by itself."""
+        self._rules = _rules(config, secret)
+        made = lib.tw_udp_service_new(self.swarm.cdata, self._rules, config.cleaning.max_connection_age)
+        self._service = _owned(made, lib.tw_udp_service_free)
+        self.workers = [self._make_worker(number) for number in range(workers)]
+        self._serving: set[int] = set()
+        self._stopping = False
+
+    def urls(self) -> list[str]:
+        """Where it listens, as announce URLs."""
+        return [f"udp://{listener.endpoint}/announce" for listener in self.listeners]
+
+    def start(self, on_end: Callable[[], None]) -> None:
+        """Starts the workers. `on_end` is called in a worker's thread when it has ended, asked or by itself."""
+        self._serving = set(range(len(self.workers)))
+        for number in range(len(self.workers)):
+            threading.Thread(target=self._serve, args=(number, on_end), name=f"worker-{number}", daemon=True).start()
+
+    def set_access_list(self, access_list: AccessList | None) -> None:
+        """Lets all workers use another list and forgets the old one. May take a second; one thread at a time."""
+        lib.tw_udp_service_set_access_list(self._service, access_list.cdata if access_list else ffi.NULL)
+        self.access_list = access_list
+
+    def stop(self) -> None:
+        """Tells the workers to finish; returns at once."""
+        self._stopping = True
+        for worker in self.workers:
+            lib.tw_udp_worker_stop(worker)
+
+    def is_serving(self) -> bool:
+        """Whether a worker still runs."""
+        return bool(self._serving)
+
+    def close(self) -> None:
+        """Frees everything. Only when no thread is in a call of the core any more."""
+        for worker in self.workers:
+            ffi.release(worker)
+        ffi.release(self._service)
+        self.swarm.__exit__()
+        for listener in self.listeners:
+            listener.close()
+
+    def _make_worker(self, number: int) -> object:
+        sockets = [listener.sockets[number].fileno() for listener in self.listeners]
+        made = lib.tw_udp_worker_new(self._service, sockets, len(sockets), os.urandom(32))
+        return _owned(made, lib.tw_udp_worker_free)
+
+    def _serve(self, number: int, on_end: Callable[[], None]) -> None:
+        leave_to_main_thread()
+        error = lib.tw_udp_worker_run(self.workers[number])
+        if not self._stopping:
+            self.failure = os.strerror(error) if error else "ended without being asked"
+        self._serving.discard(number)
+        on_end()
+
+
+def make_swarm(config: UdpConfig) -> Swarm:
+    """An empty swarm with the caps of the configuration; ConfigError when the memory is not to be had."""
+    cleaning, limits = config.cleaning, config.limits
+    max_bytes = limits.max_memory_mib * MIB or max(64 * MIB, min(available_memory() // 2, 1 << 36))
+    try:
+        return Swarm(
+            max_peer_age=cleaning.max_peer_age,
+            clean_interval=min(cleaning.torrent_cleaning_interval, cleaning.max_peer_age),
+            max_torrents=limits.max_torrents,
+            max_peers_per_torrent=limits.max_peers_per_torrent,
+            max_bytes=max_bytes,
+            filter_addresses=config.protocol.filter_addresses,
+        )
+    except MemoryError as error:
+        raise ConfigError(
+            f"limits.max_memory_mib: the system does not give {max_bytes // MIB} MiB of address space"
+        ) from error
+
+
+def _rules(config: UdpConfig, secret: bytes) -> object:
+    protocol = config.protocol
+    rules = ffi.new("tw_udp_rules *")
+    rules.interval = protocol.peer_announce_interval
+    rules.interval_jitter = protocol.interval_jitter
+    rules.max_peers = protocol.max_response_peers
+    rules.default_peers = min(protocol.default_response_peers, protocol.max_response_peers)
+    rules.max_scrape = min(protocol.max_scrape_torrents, lib.TW_UDP_SCRAPE_MAX)
+    rules.epochs_accepted = protocol.accepted_connection_epochs
+    rules.secret = secret
+    rules.count_clients = config.statistics.peer_clients
+    return rules
+
+
+def _owned(made: object, free: object) -> object:
+    if made == ffi.NULL:
+        raise MemoryError("out of memory or file descriptors")
+    return ffi.gc(made, free)
