@@ -29,9 +29,10 @@ test: programs lint check ## everything that CI runs
 lint: $(VENV)/ready ## format, lint and types of Python, format and strict warnings of C
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
-	$(PYTHON) -m mypy $(PYTHON_FILES)
-	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
-	tools/strict-c $(wildcard $(CSRC)/*.c)
+	@echo mypy, clang-format and strict compilers on $(words $(PYTHON_FILES)) Python files and $(words $(C_FILES)) C files
+	@$(PYTHON) -m mypy $(PYTHON_FILES)
+	@$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+	@tools/strict-c $(wildcard $(CSRC)/*.c)
 
 check: $(VENV)/ready $(CORE) ## the Python tests (ARGS="-k swarm" are pytest's)
 	$(PYTHON) -m pytest $(ARGS)
