@@ -270,3 +270,76 @@ const tw_client_table *tw_udp_worker_clients(const tw_udp_worker *worker);
 
 uint64_t tw_monotonic_ms(void);
 const char *tw_core_version(void); /* the version of the distribution this was built for */
+
+/* ---------------------------------------------------------------- load (load_model.c, udp_load.c) */
+
+/* Whom a load generator plays. Peer i (0 … peers-1) has one torrent, one source address, one port and is a seeder
+ * or not, all derived from the seed, so that a population needs no memory and can be played again. */
+typedef struct {
+    uint64_t seed;
+    uint32_t torrents;   /* 1 … 16,777,216 */
+    uint32_t first_peer; /* a multiple of 64: populations with one seed and disjoint ranges share no peer */
+    uint32_t peers;      /* 1 … 2^30, first_peer included */
+    uint32_t sources;    /* addresses to send from, 1 … 60,000; 1 unless the target is in 127.0.0.0/8 */
+    double seeder_share; /* 0 … 1 */
+
+    uint8_t ip_version;  /* the tracker's: 4 or 6 */
+    uint8_t address[16]; /* 4 or 16 bytes */
+    uint16_t port;
+
+    uint32_t in_flight;      /* requests without a reply at any time; with sources at most 65,536 */
+    uint32_t rate;           /* requests per second; 0: as fast as replies come */
+    uint32_t timeout_ms;     /* after which a request is lost and sent again; at least 1 */
+    uint32_t announce_share; /* of 100 + 1 requests 100 are announces with shares of 100, 1 and 0 */
+    uint32_t scrape_share;
+    uint32_t connect_share; /* beside the connects without which nothing is answered */
+    uint32_t scrape_hashes; /* info hashes in a scrape, 1 … 70 */
+    int32_t numwant;
+    bool use_segmentation; /* hand the kernel up to 64 requests as one buffer (UDP_SEGMENT), if it can */
+} tw_load_options;
+
+typedef struct tw_load tw_load;
+
+/* `weights`: the popularity of each torrent (> 0, any sum), or NULL for equal ones; copied. `socket`: an unconnected,
+ * non-blocking UDP socket of the target's family, bound to the wildcard; borrowed. NULL: errno is EINVAL for an
+ * option out of range, or ENOMEM. One thread. */
+tw_load *tw_load_new(const tw_load_options *options, const double *weights, int socket);
+void tw_load_free(tw_load *load);
+
+#define TW_LOAD_FILL 0   /* announce every peer once, as started */
+#define TW_LOAD_STEADY 1 /* peers drawn uniformly announce, scrape and connect */
+#define TW_LOAD_DRAIN 2  /* send nothing, take the replies that are due */
+
+/* Plays for `milliseconds`, or until a signal, or until every peer was announced (fill) or nothing is in flight
+ * (drain). 1: that end was reached, 0: there is more to do, or minus an errno. */
+int tw_load_run(tw_load *load, int phase, uint32_t milliseconds);
+
+/* Latencies in nanoseconds, log-linear: 32 buckets to an octave. Bucket i < 32 counts latencies of i ns; the others
+ * those from (32 + i % 32) << (i / 32 - 1) to the start of the next. The last takes all that is longer. */
+#define TW_LOAD_BUCKETS 1024
+
+typedef struct {
+    uint64_t requests[3];    /* sent, by kind: TW_UDP_CONNECT … TW_UDP_SCRAPE; repeated ones included */
+    uint64_t replies[4];     /* to requests of ours, well formed, by kind */
+    uint64_t reply_bytes[4]; /* their payload */
+    uint64_t peers;          /* in announce replies */
+    uint64_t lost;           /* requests without a reply within timeout_ms */
+    uint64_t late;           /* replies to no request in flight: late, doubled or forged */
+    uint64_t malformed;      /* replies of a wrong size or action */
+    uint64_t send_failed;    /* requests the kernel did not take */
+    uint64_t latency[1024];  /* of replies, from the request's due time (with a rate) or its sending */
+    char error_text[64];     /* of the first error reply, zero-terminated */
+} tw_load_counts;
+
+const tw_load_counts *tw_load_get_counts(const tw_load *load); /* since the start or the last reset */
+void tw_load_reset_counts(tw_load *load);
+
+typedef struct {
+    uint32_t torrent;
+    uint32_t source;
+    uint16_t port;
+    bool seeder;
+} tw_load_peer;
+
+void tw_load_get_peer(const tw_load *load, uint32_t index, tw_load_peer *peer);           /* index < peers */
+void tw_load_get_info_hash(const tw_load *load, uint32_t torrent, uint8_t info_hash[20]); /* torrent < torrents */
