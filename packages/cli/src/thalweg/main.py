@@ -9,9 +9,9 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import TypeAlias
 
-from thalweg import check, run
+from thalweg import check, load, run
 
-COMMANDS: dict[str, ModuleType] = {"run": run, "check": check}
+COMMANDS: dict[str, ModuleType] = {"run": run, "check": check, "load": load}
 """Each module has SUMMARY, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -21,6 +21,7 @@ EPILOG = """\
 examples:
   thalweg run                                    a tracker on this machine, until Ctrl-C
   thalweg check udp://127.0.0.1:6969/announce    ask it what newTrackon would ask
+  thalweg load udp://127.0.0.1:6969/announce     see how much it can answer
 
 `thalweg COMMAND --help` explains a command. All commands give exit code 0 when all went well, 2 for wrong usage or
 configuration, and 1 for what went wrong otherwise.

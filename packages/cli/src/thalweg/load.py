@@ -1,0 +1,184 @@
+"""`thalweg load`: how many requests a UDP tracker answers, how fast, and at what cost."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import socket
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from thalweg import load_process
+from thalweg.load_arguments import EXAMPLES, SUMMARY, add_arguments, make_population, make_traffic
+from thalweg.load_generator import Counts, Generator, Phase, Traffic
+from thalweg.load_process import ProcessGoneError
+from thalweg.load_progress import Progress
+from thalweg.load_report import LoadReport, ServerCost, describe, make_report
+from thalweg.tracker_url import TrackerUrlError, parse_tracker_url
+
+__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "resolve", "run"]
+
+SLICE_SECONDS = 0.25
+SILENCE_SECONDS = 5.0
+"""A tracker that answers nothing for so long is taken for dead."""
+
+
+class LoadError(Exception):
+    """Why the run cannot go on, for a person to read, and the exit status to end with."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        """`status` 2 is for wrong usage."""
+        super().__init__(message)
+        self.status = status
+
+
+def resolve(url: str, allow_public: bool) -> tuple[str, int]:
+    """Address and port of a udp:// URL. LoadError when it is none, or a stranger's."""
+    try:
+        parts = parse_tracker_url(url)
+        found = socket.getaddrinfo(parts.host, parts.port, type=socket.SOCK_DGRAM)
+    except TrackerUrlError as error:
+        raise LoadError(str(error), status=2) from None
+    except OSError as error:
+        raise LoadError(f"{url}: {error.strerror}") from None
+    address = str(found[0][4][0])
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if not (allow_public or ip.is_loopback or ip.is_private or ip.is_link_local):
+        raise LoadError(
+            f"{address} is a public address: a load test there is an attack unless the tracker is yours\n"
+            "if it is, say so with --i-own-this-tracker",
+            status=2,
+        )
+    return address, parts.port
+
+
+def fill(generator: Generator, progress: Progress) -> float:
+    """Announces every peer once; seconds it took. LoadError when the tracker stops answering."""
+    start = answered = time.monotonic()
+    replies = 0
+    while not generator.run(Phase.FILL, SLICE_SECONDS):
+        counts = generator.counts()
+        progress.update(
+            counts.replies["announce"] / generator.population.peers, counts.replies["announce"], counts.lost
+        )
+        answered, replies = _watch_silence(counts, answered, replies)
+    counts = generator.counts()
+    progress.finish(counts.replies["announce"], counts.lost)
+    return time.monotonic() - start
+
+
+def measure(generator: Generator, seconds: float, progress: Progress) -> float:
+    """Plays for a time; the seconds it really took. Ctrl-C ends it early, with KeyboardInterrupt."""
+    start = answered = time.monotonic()
+    replies = 0
+    while (left := start + seconds - time.monotonic()) > 0:
+        generator.run(Phase.STEADY, max(0.001, min(left, SLICE_SECONDS)))
+        counts = generator.counts()
+        total = sum(counts.replies.values())
+        progress.update((time.monotonic() - start) / seconds, total, counts.lost)
+        answered, replies = _watch_silence(counts, answered, replies)
+    return time.monotonic() - start
+
+
+def _watch_silence(counts: Counts, answered: float, replies: int) -> tuple[float, int]:
+    """When the tracker last answered and what it had answered by then."""
+    now, total = time.monotonic(), sum(counts.replies.values())
+    if total != replies:
+        return now, total
+    if now - answered > SILENCE_SECONDS:
+        raise LoadError(
+            f"no reply for {SILENCE_SECONDS:.0f} seconds: is the tracker running, and does it speak UDP there?"
+        )
+    return answered, replies
+
+
+def _play(
+    generator: Generator, arguments: argparse.Namespace, address: str, traffic: Traffic
+) -> tuple[LoadReport, bool]:
+    """Fills and measures; the report, and whether Ctrl-C cut it short."""
+    fill_seconds = 0.0 if arguments.no_fill else fill(generator, Progress("fill"))
+    generator.run(Phase.DRAIN, traffic.timeout * 2)
+    generator.reset_counts()
+    before = load_process.cpu_seconds(arguments.pid) if arguments.pid else 0.0
+    progress = Progress("measure")
+    start = time.monotonic()
+    interrupted = False
+    try:
+        measure(generator, arguments.seconds, progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    seconds = time.monotonic() - start
+    counts = generator.counts()
+    server = _server_cost(arguments.pid, before, sum(counts.replies.values())) if arguments.pid else None
+    progress.finish(sum(counts.replies.values()), counts.lost)
+    report = make_report(
+        counts,
+        seconds,
+        server,
+        target=arguments.url,
+        address=address,
+        workload=arguments.workload,
+        population=generator.population,
+        traffic=traffic,
+        fill_seconds=fill_seconds,
+    )
+    return report, interrupted
+
+
+def _server_cost(pid: int, before: float, replies: int) -> ServerCost:
+    spent = load_process.cpu_seconds(pid) - before
+    return ServerCost(
+        pid=pid,
+        cpu_seconds=round(spent, 6),
+        replies_per_cpu_second=round(replies / spent, 1) if spent > 0 else 0.0,
+        memory=load_process.memory(pid),
+    )
+
+
+def _write_json(report: LoadReport, path: Path) -> None:
+    text = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    if str(path) == "-":
+        sys.stdout.buffer.write(text)
+        return
+    try:
+        path.write_bytes(text)
+    except OSError as error:
+        raise LoadError(f"{path}: {error.strerror}") from None
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    address, port = resolve(arguments.url, arguments.i_own_this_tracker)
+    population, traffic = make_population(arguments), make_traffic(arguments)
+    with Generator(address, port, population, traffic) as generator:
+        print(
+            f"{arguments.workload}: {population.peers:,} peers of {population.torrents:,} torrents from "
+            f"{generator.sources} addresses, seed {population.seed}",
+            file=sys.stderr,
+        )
+        report, interrupted = _play(generator, arguments, address, traffic)
+    if str(arguments.json) != "-":
+        print("\n".join(describe(report)))
+    if arguments.json:
+        _write_json(report, arguments.json)
+    return 130 if interrupted else 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Does what the arguments say; gives the exit status."""
+    try:
+        return _run(arguments)
+    except LoadError as error:
+        print(f"thalweg load: {error}", file=sys.stderr)
+        return error.status
+    except ValueError as error:
+        print(f"thalweg load: {error}", file=sys.stderr)
+        return 2
+    except (ProcessGoneError, OSError) as error:
+        print(f"thalweg load: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nthalweg load: interrupted before anything was measured", file=sys.stderr)
+        return 130
