@@ -43,13 +43,13 @@ def reference(struct: type[msgspec.Struct], prefix: str, ignored: Mapping[str, s
     lines: list[str] = []
     for section, options in _sections(struct):
         title = f"`[{section}]`" if section else "Top level"
-        lines += [f"## {title}", "", _paragraph(_struct_of(struct, section)) if section else "", ""]
+        lines += [f"## {title}", "", *([_paragraph(_struct_of(struct, section)), ""] if section else [])]
         for option in options:
             lines += [*_reference_entry(option, prefix), ""]
     if ignored:
         lines += ["## Accepted and ignored", "", "| key | why |", "|---|---|"]
         lines += [f"| `{key}` | {reason} |" for key, reason in ignored.items()]
-    return "\n".join(lines).replace("\n\n\n", "\n\n").strip() + "\n"
+    return "\n".join(lines).strip() + "\n"
 
 
 def _reference_entry(option: Option, prefix: str) -> list[str]:
@@ -58,7 +58,7 @@ def _reference_entry(option: Option, prefix: str) -> list[str]:
         "",
         option.meta.description or "",
         "",
-        f"* Default: `{_toml(option.default)}`; {option.expected}",
+        f"* Default: `{_toml(option.default)}`. Expected: {option.expected}.",
         f"* Environment: `{option.environment_name(prefix)}`",
     ]
 

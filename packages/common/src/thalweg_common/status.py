@@ -1,7 +1,7 @@
 """Live status for a supervisor: one JSON line a second on a descriptor that it passed (`--status-fd N`).
 
 `thalweg run` starts services as child processes and draws its table from these lines; anything that can read a
-pipe may do the same. Every line is complete in itself:
+pipe may do the same. Every line is complete in itself (wrapped here for reading):
 
     {"service": "udp", "version": "0.1.0", "ready": true, "uptime_seconds": 12.0,
      "addresses": ["udp://127.0.0.1:3000/announce", "udp://[::1]:3000/announce"],

@@ -14,8 +14,8 @@ not the reply to this request. Bytes that follow a complete connect reply are al
 from __future__ import annotations
 
 import enum
-import socket
 import struct
+from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 
@@ -128,10 +128,10 @@ def parse_announce(reply: bytes, transaction_id: int, ip_version: int) -> Announ
 
 def parse_peers(data: bytes, ip_version: int) -> list[tuple[str, int]]:
     """Compact peers, 6 bytes each for IPv4 (BEP 23) or 18 for IPv6 (BEP 7), as (address text, port)."""
-    family, width = (socket.AF_INET, 4) if ip_version == 4 else (socket.AF_INET6, 16)
+    as_address, width = (IPv4Address, 4) if ip_version == 4 else (IPv6Address, 16)
     if len(data) % (width + 2):
         raise ReplyError(f"{len(data)} bytes of peers, expected a multiple of {width + 2}")
-    return [(socket.inet_ntop(family, address), port) for address, port in struct.iter_unpack(f"!{width}sH", data)]
+    return [(str(as_address(address)), port) for address, port in struct.iter_unpack(f"!{width}sH", data)]
 
 
 def build_scrape(connection_id: bytes, transaction_id: int, info_hashes: list[bytes]) -> bytes:
