@@ -1,18 +1,49 @@
 """Each distribution builds, says what it should about itself, and installs and runs alone."""
 
+import contextlib
 import email.message
 import email.parser
+import json
+import os
+import signal
 import subprocess
 import tarfile
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tools import build_wheels
 
 SERVICES = ["thalweg-udp"]
+DEADLINE = 30  # seconds for what takes one
+NOT_OURS = {"pip", "setuptools"}  # what an empty environment has
+DEPENDENCIES = {  # those of thalweg-common and the services, and theirs
+    *("cffi", "pycparser", "msgspec", "prometheus_client"),
+    *("trio", "attrs", "idna", "outcome", "sniffio", "sortedcontainers"),
+}
+
+
+def listening_on(command: Path, address: str) -> dict[str, str]:
+    """The environment that makes a service listen there and nowhere else."""
+    return {f"{command.name.replace('-', '_').upper()}__NETWORK__ADDRESSES": address}
+
+
+@contextlib.contextmanager
+def start(command: Path, address: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """A running service and its first status line, which it writes when it serves."""
+    reading, writing = os.pipe()
+    arguments: list[str | Path] = [command, "--status-fd", str(writing)]
+    with subprocess.Popen(arguments, env=listening_on(command, address), pass_fds=[writing]) as service:
+        os.close(writing)
+        try:
+            with os.fdopen(reading) as lines:
+                yield service, json.loads(lines.readline())
+        finally:
+            service.kill()
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +64,6 @@ def metadata(dist: Path) -> dict[str, email.message.Message]:
             message = email.parser.BytesParser().parsebytes(wheel.read(name))
         found[message["Name"]] = message
     return found
-
-
-def installed_names(python: Path) -> set[str]:
-    """The distributions in an environment."""
-    code = "import importlib.metadata as m; print(*(d.metadata['Name'] for d in m.distributions()))"
-    return set(subprocess.check_output([python, "-c", code], text=True).split())
 
 
 def test_every_package_is_built(dist: Path, metadata: dict[str, email.message.Message]) -> None:
@@ -84,14 +109,35 @@ def test_sources_hold_the_c_core(dist: Path) -> None:
     assert packed == {path.name for path in (build_wheels.ROOT / "packages/common/csrc").iterdir()}
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_service_installs_alone(
-    service: str, dist: Path, metadata: dict[str, email.message.Message], tmp_path: Path
-) -> None:
-    """A service in an empty environment brings thalweg-common and its declared dependencies, no other sibling."""
-    venv.create(tmp_path, with_pip=True, symlinks=True)
-    python = tmp_path / "bin" / "python"
-    before = installed_names(python)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--find-links", dist, service], check=True)
-    added = {name for name in installed_names(python) - before if name.startswith("thalweg")}
-    assert added == {service, "thalweg-common"}
+@pytest.fixture(scope="session", params=SERVICES)
+def alone(request: pytest.FixtureRequest, dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of a service that was installed into an empty environment, its dependencies from the index."""
+    folder = tmp_path_factory.mktemp("alone")
+    venv.create(folder, with_pip=True, symlinks=True)
+    command = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--find-links", dist, request.param]
+    subprocess.run(command, check=True)
+    return folder / "bin" / str(request.param)
+
+
+def test_service_brings_only_what_it_needs(alone: Path) -> None:
+    """A service installed alone brings thalweg-common and what they both depend on, and no other sibling."""
+    code = "import importlib.metadata as m; print(*(d.metadata['Name'] for d in m.distributions()))"
+    names = set(subprocess.check_output([alone.parent / "python", "-c", code], text=True).split())
+    assert {name for name in names if name.startswith("thalweg")} == {alone.name, "thalweg-common"}
+    assert names - NOT_OURS <= DEPENDENCIES | {alone.name, "thalweg-common"}
+
+
+def test_service_names_its_version(alone: Path, metadata: dict[str, email.message.Message]) -> None:
+    """--version gives the version of the distribution."""
+    version = subprocess.check_output([alone, "--version"], text=True)
+    assert version == f"{alone.name} {metadata[alone.name]['Version']}\n"
+
+
+def test_service_serves_alone(alone: Path) -> None:
+    """A service installed alone starts, is found healthy by its own check, and stops when told to."""
+    with start(alone, "127.0.0.1:0") as (service, status):
+        address = str(status["addresses"][0]).removeprefix("udp://").removesuffix("/announce")
+        health = subprocess.run([alone, "--health"], env=listening_on(alone, address), timeout=DEADLINE)
+        assert health.returncode == 0
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(DEADLINE) == 0
