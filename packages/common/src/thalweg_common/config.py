@@ -48,17 +48,17 @@ def load(
     options = {option.key: option for option in options_of(struct)}
     given = read_file(file) if file else {}
     values: dict[str, Any] = {}
-    seen: list[tuple[str, str]] = []
+    seen: dict[str, str] = {}
     sections = {key.rpartition(".")[0] for key in options}
     for key, value in _flatten(given, sections, str(file)):
-        if reason := _ignored_reason(key, ignored or {}):
-            seen.append((key, reason))
+        if ignored and (entry := _ignored_entry(key, ignored)):
+            seen[entry] = ignored[entry]
         elif key not in options:
             raise ConfigError(f"{file}: unknown key {_printable(key)}{_suggestion(key, options)}")
         else:
             values[key] = _converted(options[key], value, str(file))
     values.update(_from_environment(options, environment, prefix))
-    return Loaded(_build(struct, values), seen)
+    return Loaded(_build(struct, values), list(seen.items()))
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -136,8 +136,9 @@ def _build(struct: type[Config], values: Mapping[str, Any], above: str = "") -> 
     return struct(**fields)
 
 
-def _ignored_reason(key: str, ignored: Mapping[str, str]) -> str | None:
-    return ignored.get(key) or ignored.get(key.partition(".")[0])
+def _ignored_entry(key: str, ignored: Mapping[str, str]) -> str | None:
+    """The key itself or the section it is in, whichever is to be ignored."""
+    return next((entry for entry in (key, key.partition(".")[0]) if entry in ignored), None)
 
 
 def _suggestion(wrong: str, known: Mapping[str, object]) -> str:

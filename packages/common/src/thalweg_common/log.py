@@ -19,6 +19,7 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -34,12 +35,20 @@ WINDOW = 60.0  # … in this many seconds
 class Log:
     """Writes events of one service to a descriptor. Any thread."""
 
-    def __init__(self, service: str, level: Level = "info", form: Form = "human", descriptor: int = 2) -> None:
-        """`level`: the most talkative one that is written; `descriptor`: 2 is standard error."""
+    def __init__(
+        self,
+        service: str,
+        level: Level = "info",
+        form: Form = "human",
+        descriptor: int = 2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`level`: the most talkative one that is written; `descriptor`: 2 is standard error; `clock`: seconds."""
         self._service = service
         self._limit = LEVELS.index(level)
         self._form = form
         self._descriptor = descriptor
+        self._clock = clock
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[float, int]] = {}
 
@@ -74,7 +83,7 @@ class Log:
 
     def _admit(self, event: str) -> tuple[bool, int]:
         """Whether one more of this event may be written, and how many were not since the last window."""
-        now = time.monotonic()
+        now = self._clock()
         start, count = self._windows.get(event, (now, 0))
         if now - start < WINDOW:
             self._windows[event] = (start, count + 1)

@@ -29,5 +29,5 @@ class Timers:
         now = self._clock()
         for place, (due, seconds, action) in enumerate(self._entries):
             if due <= now:
-                self._entries[place] = (max(due + seconds, now), seconds, action)
+                self._entries[place] = (due + seconds if due + seconds > now else now + seconds, seconds, action)
                 action()
