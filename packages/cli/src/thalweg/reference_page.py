@@ -45,7 +45,7 @@ def _rows(action: argparse.Action) -> Iterator[str]:
     if isinstance(action, argparse._SubParsersAction):
         yield from (f"| [`{name}`](#thalweg-{name}) | {module.SUMMARY} |" for name, module in COMMANDS.items())
     else:
-        yield f"| `{_spelling(action)}` | {_cell(action.help or '')} |"
+        yield f"| `{_cell(_spelling(action))}` | {_cell(action.help or '')} |"
 
 
 def _usage(name: str, parser: argparse.ArgumentParser) -> str:
@@ -59,10 +59,15 @@ def _more(action: argparse.Action) -> str:
 
 
 def _spelling(action: argparse.Action) -> str:
-    """As it is typed: -4, --ipv4, or --port PORT, or an operand's name."""
+    """As it is typed: `-4, --ipv4` or `--port PORT` or `--workload full|wide` or an operand's name."""
     if not action.option_strings:
         return str(action.metavar or action.dest)
-    value = f" {action.metavar}" if action.metavar else ""
+    if action.nargs == 0:
+        value = ""
+    elif action.choices:
+        value = " " + "|".join(map(str, action.choices))
+    else:
+        value = f" {action.metavar or action.dest.upper()}"
     return ", ".join(action.option_strings) + value
 
 

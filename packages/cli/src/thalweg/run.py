@@ -95,14 +95,14 @@ def _options(service: Service, arguments: argparse.Namespace, folder: Path) -> l
     if own is not None:
         if arguments.port is not None or arguments.bind:
             raise UsageError(f"--config-{service.name} says where to listen; leave out --port and --bind")
-        return ["--config", str(own)]
+        return ["-c", str(own)]
     addresses = _listen_addresses(arguments.bind)
     port = choose_port(addresses, _checked_port(arguments.port))
     if arguments.port is None and port != FIRST_PORT:
         print(f"Port {FIRST_PORT} is taken, using {port}.", flush=True)
     made = folder / f"{service.name}.toml"
     made.write_text(service.configure(addresses, port))
-    return ["--config", str(made)]
+    return ["-c", str(made)]
 
 
 def _listen_addresses(bind: Sequence[str] | None) -> list[str]:
