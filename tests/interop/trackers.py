@@ -1,0 +1,80 @@
+"""Trackers as real processes on a host, and what they say about a torrent."""
+
+import socket
+import sys
+from pathlib import Path
+
+from thalweg_common import udp_wire
+
+from tests.interop.network import Host
+from tests.interop.programs import Program, Programs
+
+PORT = 6969
+
+CONFIGURATION = f"""\
+[network]
+address_ipv4 = "0.0.0.0:{PORT}"
+address_ipv6 = "[::]:{PORT}"
+"""
+
+
+def announce_url(host: Host, ip_version: int) -> str:
+    """Give the announce URL of a tracker on `host`."""
+    return f"udp://{in_url(host.address(ip_version))}:{PORT}/announce"
+
+
+def in_url(address: str) -> str:
+    """Write an address as URLs do."""
+    return f"[{address}]" if ":" in address else address
+
+
+def start_thalweg_udp(programs: Programs, host: Host) -> Program:
+    """Start `thalweg-udp` bound to the wildcard of both families."""
+    configuration = programs.folder / "thalweg-udp.toml"
+    configuration.write_text(CONFIGURATION)
+    command = [str(Path(sys.executable).with_name("thalweg-udp")), "-c", str(configuration)]
+    return programs.start("thalweg-udp", host, command)
+
+
+def start_opentracker(programs: Programs, host: Host, info_hashes: list[bytes]) -> Program:
+    """Start Debian's opentracker, which serves IPv4 only and the torrents it is given."""
+    (programs.folder / "whitelist").write_text("".join(f"{info_hash.hex()}\n" for info_hash in info_hashes))
+    address, port = host.address(4), str(PORT)
+    options = ["-i", address, "-p", port, "-P", port, "-d", str(programs.folder), "-w", "whitelist"]
+    return programs.start("opentracker", host, ["opentracker", *options, "-u", "root"])
+
+
+class TrackerView:
+    """What a tracker answers to connect and scrape, asked from `host` over UDP."""
+
+    def __init__(self, host: Host, tracker: str, ip_version: int) -> None:
+        """Open a socket on `host` towards the address `tracker`."""
+        family = socket.AF_INET if ip_version == 4 else socket.AF_INET6
+        self.socket = host.socket(family, socket.SOCK_DGRAM)
+        self.socket.settimeout(0.5)
+        self.socket.connect((tracker, PORT))
+
+    def __enter__(self) -> "TrackerView":
+        """Give the view itself; leaving closes its socket."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the socket."""
+        self.socket.close()
+
+    def ready(self) -> bool:
+        """Say whether the tracker answers."""
+        try:
+            return bool(self.connect())
+        except (TimeoutError, ConnectionRefusedError):
+            return False
+
+    def connect(self) -> bytes:
+        """Get a connection id."""
+        self.socket.send(udp_wire.build_connect(1))
+        return udp_wire.parse_connect(self.socket.recv(2048), 1)
+
+    def scrape(self, info_hash: bytes) -> udp_wire.ScrapeRow:
+        """Get the counts of one torrent."""
+        self.socket.send(udp_wire.build_scrape(self.connect(), 2, [info_hash]))
+        return udp_wire.parse_scrape(self.socket.recv(2048), 2)[0]
