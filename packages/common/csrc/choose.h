@@ -5,7 +5,7 @@
  *
  *     array form      a partial Fisher–Yates shuffle of the array's indexes
  *     small forests   the same over pointers to all records
- *     large forests   draw (leaf, slot) pairs; a pair that names no record, or one drawn before, is drawn again. Each
+ *     large forests   draw (leaf, slot) pairs, passing over those that name no record and those drawn before. Each
  *                     record is one pair, so every record is equally likely, and so is every set of records
  *
  * In all three the order of the reply is random too: clients try the first peers first.
@@ -18,8 +18,8 @@
 
 #define GATHER_MAX 512u                /* records of a forest that are shuffled as pointers */
 #define SCAN_MAX 16384u                /* records that are scanned when drawing finds too few eligible ones */
-#define PICKS_MAX 1024u                /* pairs drawn for one request, ineligible ones included */
-#define MAX_PEERS_PER_TORRENT 1000000u /* 15,626 leaves a set, when filled; within SEEN_BITS */
+#define DRAWS_MAX 1024u                /* records drawn for one request, doubles and ineligible ones included */
+#define MAX_PEERS_PER_TORRENT 1000000u /* 15,626 leaves a set, when filled; within FIRST_SIZE */
 
 typedef struct {
     const uint8_t *self; /* the announcer's own record, or NULL */
@@ -76,28 +76,29 @@ TW_INLINE uint32_t choose_from_array(const bool v6, const uint8_t *records, uint
 
 /* The sets drawn from, as one row of leaves. */
 typedef struct {
-    const tw_leaf *first, *second;
+    const tw_leaf *sets[2]; /* the second one less first_leaves, so that the row's index fits both */
     uint32_t first_leaves, leaves, widest, records;
 } tw_row_of_leaves;
 
 TW_INLINE tw_row_of_leaves forest_row(const tw_pool *pool, const tw_forest *forest, bool downloaders_only) {
     const tw_leaves *d = &forest->downloaders, *r = &forest->rest;
-    tw_row_of_leaves row = {leaves_at(pool, d), leaves_at(pool, r), d->leaves, d->leaves, d->widest, d->count};
+    tw_row_of_leaves row = {
+        {leaves_at(pool, d), leaves_at(pool, r) - d->leaves}, d->leaves, d->leaves, d->widest, d->count};
     if (!downloaders_only) {
         row.leaves += r->leaves;
         row.records += r->count;
-        if (r->widest > row.widest)
-            row.widest = r->widest;
+        row.widest = r->widest > row.widest ? r->widest : row.widest;
     }
     return row;
 }
 
+/* A load instead of a branch: which set a random leaf is in cannot be predicted. */
 TW_INLINE const tw_leaf *row_leaf(const tw_row_of_leaves *row, uint32_t index) {
-    return index < row->first_leaves ? row->first + index : row->second + (index - row->first_leaves);
+    return row->sets[index >= row->first_leaves] + index;
 }
 
-static uint32_t choose_by_gathering(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row, tw_random *random,
-                                    const tw_choice *choice, uint8_t *out) {
+TW_INLINE uint32_t choose_by_gathering(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row,
+                                       tw_random *random, const tw_choice *choice, uint8_t *out) {
     const uint8_t *all[GATHER_MAX];
     uint32_t count = 0, chosen = 0;
     for (uint32_t i = 0; i < row->leaves; i++) {
@@ -118,8 +119,8 @@ static uint32_t choose_by_gathering(const bool v6, const tw_pool *pool, const tw
 }
 
 /* When nearly nobody is eligible: a reservoir over all records (Vitter's algorithm R). */
-static uint32_t choose_by_scanning(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row, tw_random *random,
-                                   const tw_choice *choice, uint8_t *out) {
+TW_INLINE uint32_t choose_by_scanning(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row,
+                                      tw_random *random, const tw_choice *choice, uint8_t *out) {
     uint32_t met = 0;
     for (uint32_t i = 0; i < row->leaves; i++) {
         const tw_leaf *leaf = row_leaf(row, i);
@@ -136,54 +137,64 @@ static uint32_t choose_by_scanning(const bool v6, const tw_pool *pool, const tw_
     return met < choice->wanted ? met : choice->wanted;
 }
 
-/* Draws until `picks` holds `goal` different pairs. Without branches: draws fail too often to be predicted. */
-TW_INLINE uint32_t draw_pairs(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row, tw_sampler *sampler,
-                              uint32_t *picks, uint32_t picked, uint32_t goal) {
-    while (picked < goal) {
-        uint64_t bits = tw_random_next(&sampler->random);
+/* What was drawn for one request. */
+typedef struct {
+    const uint8_t *records[DRAWS_MAX];
+    uint32_t pairs[DRAWS_MAX];
+    uint32_t count;
+} tw_draws;
+
+/* Draws until there are `goal`, perhaps some of them twice. Without branches, since every fourth draw or so names no
+ * record and which one cannot be predicted. */
+TW_INLINE void draw_pairs(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row, tw_random *random,
+                          tw_draws *draws, uint32_t goal) {
+    uint32_t count = draws->count;
+    while (count < goal) {
+        uint64_t bits = tw_random_next(random);
         uint32_t number = tw_scale((uint32_t)(bits >> 32), row->leaves);
         uint32_t slot = tw_scale((uint32_t)bits, row->widest);
         const tw_leaf *leaf = row_leaf(row, number);
-        uint32_t pair = number << 8 | slot;
-        uint64_t *word = &sampler->seen[pair >> 6], bit = (uint64_t)1 << (pair & 63);
-        bool fresh = slot < leaf->count && !(*word & bit);
-        *word |= fresh ? bit : 0;
-        picks[picked] = pair;
-        __builtin_prefetch(leaf_record(v6, pool, leaf, slot));
-        picked += fresh;
+        const uint8_t *record = (uint8_t *)tw_pool_at(pool, leaf->block) + slot * RECORD_BYTES(v6);
+        __builtin_prefetch(record);
+        draws->records[count] = record;
+        draws->pairs[count] = number * row->widest + slot;
+        count += slot < leaf->count;
     }
-    return picked;
+    draws->count = count;
+}
+
+/* Notes for each pair where it was drawn first. Telling doubles only after all are drawn keeps the draws independent, and
+ * nothing needs to be cleared: what is in `first` for other pairs is never read. */
+TW_INLINE void note_first(const tw_draws *draws, uint16_t *first) {
+    for (uint32_t i = draws->count; i-- > 0;)
+        first[draws->pairs[i]] = (uint16_t)i;
 }
 
 /* Fewer than wanted when most of the records met are expired or hidden. */
-static uint32_t choose_by_drawing(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row, tw_sampler *sampler,
-                                  const tw_choice *choice, uint8_t *out) {
-    uint32_t picks[PICKS_MAX], picked = 0, looked = 0, chosen = 0;
-    while (chosen < choice->wanted && looked < PICKS_MAX) {
-        uint32_t goal = looked + (choice->wanted - chosen);
-        if (goal > PICKS_MAX)
-            goal = PICKS_MAX;
-        if (goal > row->records / 2)
-            break;
-        picked = draw_pairs(v6, pool, row, sampler, picks, picked, goal);
-        for (; looked < picked; looked++) {
-            const uint8_t *record = leaf_record(v6, pool, row_leaf(row, picks[looked] >> 8), picks[looked] & 255);
-            if (eligible(v6, record, choice)) {
+TW_INLINE uint32_t choose_by_drawing(const bool v6, const tw_pool *pool, const tw_row_of_leaves *row,
+                                     tw_sampler *sampler, const tw_choice *choice, uint8_t *out) {
+    tw_draws draws;
+    uint32_t looked = 0, chosen = 0, wanted = choice->wanted;
+    uint32_t doubles = 2 + wanted * wanted / (2 * row->records); /* about as many are to be expected */
+    for (draws.count = 0; chosen < wanted && draws.count < DRAWS_MAX;) {
+        uint32_t goal = looked + (wanted - chosen) + doubles;
+        draw_pairs(v6, pool, row, &sampler->random, &draws, goal < DRAWS_MAX ? goal : DRAWS_MAX);
+        note_first(&draws, sampler->first);
+        for (; looked < draws.count && chosen < wanted; looked++) {
+            const uint8_t *record = draws.records[looked];
+            if (sampler->first[draws.pairs[looked]] == looked && eligible(v6, record, choice)) {
                 out = write_peer(v6, out, record);
                 chosen++;
             }
         }
     }
-    while (picked-- > 0)
-        sampler->seen[picks[picked] >> 6] = 0;
     return chosen;
 }
 
-static __attribute__((noinline)) uint32_t choose_from_forest(const bool v6, const tw_pool *pool,
-                                                             const tw_forest *forest, tw_sampler *sampler,
-                                                             const tw_choice *choice, uint8_t *out) {
+TW_INLINE uint32_t choose_from_forest(const bool v6, const tw_pool *pool, const tw_forest *forest, tw_sampler *sampler,
+                                      const tw_choice *choice, uint8_t *out) {
     tw_row_of_leaves row = forest_row(pool, forest, choice->downloaders_only);
-    if (row.records <= GATHER_MAX)
+    if (row.records <= GATHER_MAX && choice->wanted > row.records / 3)
         return choose_by_gathering(v6, pool, &row, &sampler->random, choice, out);
     uint32_t chosen = 0;
     if (choice->wanted <= row.records / 2)
@@ -193,10 +204,24 @@ static __attribute__((noinline)) uint32_t choose_from_forest(const bool v6, cons
     return chosen;
 }
 
+/* Out of line, so that the common small torrents keep to one short piece of code. */
+static __attribute__((noinline)) uint32_t choose_from_forest4(const tw_pool *pool, const tw_forest *forest,
+                                                              tw_sampler *sampler, tw_choice choice, uint8_t *out) {
+    return choose_from_forest(false, pool, forest, sampler, &choice, out);
+}
+
+static __attribute__((noinline)) uint32_t choose_from_forest6(const tw_pool *pool, const tw_forest *forest,
+                                                              tw_sampler *sampler, tw_choice choice, uint8_t *out) {
+    return choose_from_forest(true, pool, forest, sampler, &choice, out);
+}
+
 TW_INLINE uint32_t choose_peers(const bool v6, const tw_pool *pool, tw_torrent *torrent, tw_sampler *sampler,
                                 const tw_choice *choice, uint8_t *out) {
-    if (torrent->form == FORM_LEAVES)
-        return choose_from_forest(v6, pool, torrent_forest(pool, torrent), sampler, choice, out);
+    if (torrent->form == FORM_LEAVES) {
+        tw_forest *forest = torrent_forest(pool, torrent);
+        return v6 ? choose_from_forest6(pool, forest, sampler, *choice, out)
+                  : choose_from_forest4(pool, forest, sampler, *choice, out);
+    }
     uint32_t count = choice->downloaders_only ? torrent->downloaders : torrent_peers(torrent);
     return choose_from_array(v6, torrent_records(pool, torrent), count, &sampler->random, choice, out);
 }

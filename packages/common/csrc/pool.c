@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define SPAN_BYTES ((size_t)64 << 10)
+#define SPAN_BYTES ((size_t)1 << TW_SPAN_SHIFT)
 #define UNIT_BYTES ((size_t)2 << 20)
 #define SPANS_PER_UNIT (UNIT_BYTES / SPAN_BYTES)
 #define GRAINS_PER_SPAN ((uint32_t)(SPAN_BYTES / TW_POOL_GRAIN))

@@ -16,6 +16,7 @@
 
 #define TW_POOL_GRAIN 16u /* bytes; blocks are multiples of it, references count in it */
 #define TW_POOL_CLASSES 40
+#define TW_SPAN_SHIFT 16 /* spans are 2^16 bytes */
 
 /* A block: its offset in the pool's range in grains. 0 is none. */
 typedef uint32_t tw_ref;
@@ -30,15 +31,15 @@ typedef struct {
 
 typedef struct {
     uint8_t *base;
-    tw_span *spans;        /* one per 64 KiB of the range */
-    uint8_t *free_in_unit; /* free spans in each 2 MiB */
-    size_t size;           /* bytes of the range: the cap */
-    tw_lock lock;          /* guards what follows */
-    uint32_t fresh;        /* first span never used */
-    uint32_t opened;       /* spans whose memory may be touched */
-    uint32_t runs[21];     /* free runs of 2^k spans, by their first span; 0 = none */
-    uint32_t idle_units;   /* units without a block in use, given back to the system */
-    uint64_t large;        /* bytes in runs handed out */
+    tw_span *spans;          /* one per 64 KiB of the range */
+    uint8_t *free_in_unit;   /* free spans in each 2 MiB */
+    size_t size;             /* bytes of the range: the cap */
+    tw_lock lock;            /* guards what follows */
+    uint32_t fresh;          /* first span never used */
+    _Atomic uint32_t opened; /* spans whose memory may be touched; grows only */
+    uint32_t runs[21];       /* free runs of 2^k spans, by their first span; 0 = none */
+    uint32_t idle_units;     /* units without a block in use, given back to the system */
+    uint64_t large;          /* bytes in runs handed out */
     tw_pool_class classes[TW_POOL_CLASSES];
 } tw_pool;
 
@@ -56,6 +57,12 @@ void tw_pool_give(tw_pool *pool, tw_ref ref, size_t bytes);
 
 TW_INLINE void *tw_pool_at(const tw_pool *pool, tw_ref ref) {
     return pool->base + (size_t)ref * TW_POOL_GRAIN;
+}
+
+/* Whether a block may be read at a reference that is perhaps stale or nonsense: what it holds may be, too. */
+TW_INLINE bool tw_pool_readable(const tw_pool *pool, tw_ref ref, size_t bytes) {
+    uint64_t end = (uint64_t)atomic_load_explicit(&pool->opened, memory_order_relaxed) << TW_SPAN_SHIFT;
+    return (uint64_t)ref * TW_POOL_GRAIN + bytes <= end;
 }
 
 uint64_t tw_pool_used(tw_pool *pool);     /* bytes handed out */

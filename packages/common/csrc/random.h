@@ -1,22 +1,17 @@
-/* random.h: xoshiro256** (Blackman and Vigna, 2018), fast and good enough to choose peers with; never for secrets. */
+/* random.h: wyrand (Wang Yi, 2019), a few instructions a number and good enough to choose peers with; never for secrets. */
 #ifndef TW_RANDOM_H
 #define TW_RANDOM_H
 
 #include "hash.h"
 
 typedef struct {
-    uint64_t s[4];
+    uint64_t state;
 } tw_random;
 
 TW_INLINE uint64_t tw_random_next(tw_random *random) {
-    uint64_t *s = random->s, result = tw_rotate(s[1] * 5, 7) * 9, t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = tw_rotate(s[3], 45);
-    return result;
+    random->state += 0xa0761d6478bd642fu;
+    __extension__ unsigned __int128 product = (unsigned __int128)random->state * (random->state ^ 0xe7037ed1a0b428dbu);
+    return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
 
 /* 32 random bits scaled to 0 … bound-1. The bias is below bound / 2^32. */
@@ -29,9 +24,8 @@ TW_INLINE uint32_t tw_random_below(tw_random *random, uint32_t bound) {
 }
 
 TW_INLINE void tw_random_seed(tw_random *random, const uint8_t seed[32]) {
-    for (int i = 0; i < 4; i++)
-        random->s[i] = tw_load64(seed + 8 * i);
-    random->s[0] |= 1; /* all zeros would stay zeros */
+    tw_hash_key key = {tw_load64(seed), tw_load64(seed + 8)};
+    random->state = tw_siphash(key, seed + 16, 16, 2, 4);
 }
 
 #endif

@@ -4,11 +4,11 @@
 
 #include "random.h"
 
-#define SEEN_BITS (1u << 23) /* one for each (leaf, slot) of a torrent: 32,768 leaves of 256; see choose.h */
+#define FIRST_SIZE (1u << 23) /* one for each (leaf, slot) of a torrent: 32,768 leaves of 256; see choose.h */
 
 struct tw_sampler {
     tw_random random;
-    uint64_t *seen; /* SEEN_BITS bits, all zero between requests */
+    uint16_t *first; /* FIRST_SIZE numbers of draws; touched as far as the largest torrent needs */
 };
 
 #endif

@@ -93,8 +93,8 @@ tw_sampler *tw_sampler_new(const uint8_t seed[32]) {
     tw_sampler *sampler = malloc(sizeof *sampler);
     if (!sampler)
         return NULL;
-    sampler->seen = calloc(SEEN_BITS / 64, sizeof *sampler->seen); /* untouched until large swarms come */
-    if (!sampler->seen) {
+    sampler->first = calloc(FIRST_SIZE, sizeof *sampler->first);
+    if (!sampler->first) {
         free(sampler);
         return NULL;
     }
@@ -104,7 +104,7 @@ tw_sampler *tw_sampler_new(const uint8_t seed[32]) {
 
 void tw_sampler_free(tw_sampler *sampler) {
     if (sampler)
-        free(sampler->seen);
+        free(sampler->first);
     free(sampler);
 }
 
@@ -520,17 +520,13 @@ uint64_t tw_swarm_hash(const tw_swarm *swarm, const uint8_t info_hash[20]) {
     return tw_hash_info_hash(swarm->key, info_hash);
 }
 
-void tw_swarm_hint_table(tw_swarm *swarm, uint8_t ip_version, uint64_t hash) {
-    tw_shard *shard = &swarm->shards[ip_version == 6][SHARD_OF(hash)];
-    tw_table table = table_from(&swarm->pool, shard_word(shard));
-    __builtin_prefetch(&table.slots[slot_home(&table, hash)]);
-}
+/* Hints read without the lock what another worker may be changing or have given back. Memory of the pool stays mapped,
+ * references are checked to lie within it, and what is read only tells which line to fetch: a wrong guess costs a cache
+ * miss. */
+#define GUESS __attribute__((no_sanitize("thread"))) static
 
-/* These read without the lock what another worker may be changing or have given back: memory of the pool stays mapped,
- * and what is read only tells which line to fetch. A wrong guess costs a cache miss. */
-__attribute__((no_sanitize("thread"))) static tw_torrent *guess_torrent(tw_swarm *swarm, uint8_t ip_version,
-                                                                        uint64_t hash) {
-    uint64_t word = shard_word(&swarm->shards[ip_version == 6][SHARD_OF(hash)]);
+GUESS tw_torrent *guess_torrent(tw_swarm *swarm, const tw_shard *shard, uint64_t hash) {
+    uint64_t word = shard_word(shard);
     if (!word)
         return NULL;
     tw_table table = table_from(&swarm->pool, word);
@@ -538,25 +534,26 @@ __attribute__((no_sanitize("thread"))) static tw_torrent *guess_torrent(tw_swarm
         uint64_t entry = slot_get(&table, slot);
         if (!entry)
             return NULL;
-        if ((entry ^ hash) >> 32 == 0 && (uint64_t)(tw_ref)entry * TW_POOL_GRAIN < swarm->pool.size)
+        if ((entry ^ hash) >> 32 == 0 && tw_pool_readable(&swarm->pool, (tw_ref)entry, TORRENT_BYTES(true)))
             return slot_torrent(&swarm->pool, entry);
     }
     return NULL;
 }
 
-void tw_swarm_hint_torrent(tw_swarm *swarm, uint8_t ip_version, uint64_t hash) {
-    tw_torrent *torrent = guess_torrent(swarm, ip_version, hash);
-    if (torrent) {
-        __builtin_prefetch(torrent, 1);
-        if (ip_version == 6)
-            __builtin_prefetch((uint8_t *)torrent + 64, 1);
-    }
+GUESS void *guess_outside(tw_swarm *swarm, const tw_torrent *torrent) {
+    return torrent->form == FORM_FEW ? NULL : tw_pool_at(&swarm->pool, torrent_outside(torrent));
 }
 
-__attribute__((no_sanitize("thread"))) void tw_swarm_hint_peers(tw_swarm *swarm, uint8_t ip_version, uint64_t hash) {
-    tw_torrent *torrent = guess_torrent(swarm, ip_version, hash);
-    if (torrent && torrent->form != FORM_FEW)
-        __builtin_prefetch(tw_pool_at(&swarm->pool, torrent_outside(torrent)), 1);
+void tw_swarm_hint(tw_swarm *swarm, uint8_t ip_version, uint64_t hash, int link) {
+    const tw_shard *shard = &swarm->shards[ip_version == 6][SHARD_OF(hash)];
+    if (link == 0) {
+        tw_table table = table_from(&swarm->pool, shard_word(shard));
+        __builtin_prefetch(&table.slots[slot_home(&table, hash)]);
+        return;
+    }
+    tw_torrent *torrent = guess_torrent(swarm, shard, hash);
+    if (torrent)
+        __builtin_prefetch(link == 1 ? torrent : guess_outside(swarm, torrent), 1);
 }
 
 /* ---------------------------------------------------------------- sweep */

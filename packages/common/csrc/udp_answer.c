@@ -220,15 +220,9 @@ size_t tw_udp_begin(tw_udp_context *context, const tw_sender *sender, const uint
     return begin_scrape(context, sender, &header, &reader, size, reply, pending);
 }
 
-void tw_udp_hint(tw_udp_context *context, const tw_udp_pending *pending, int stage) {
-    if (pending->kind != TW_UDP_ANNOUNCE)
-        return;
-    if (stage == 0)
-        tw_swarm_hint_table(context->swarm, pending->ip_version, pending->hash);
-    else if (stage == 1)
-        tw_swarm_hint_torrent(context->swarm, pending->ip_version, pending->hash);
-    else
-        tw_swarm_hint_peers(context->swarm, pending->ip_version, pending->hash);
+void tw_udp_hint(tw_udp_context *context, const tw_udp_pending *pending, int link) {
+    if (pending->kind == TW_UDP_ANNOUNCE)
+        tw_swarm_hint(context->swarm, pending->ip_version, pending->hash, link);
 }
 
 size_t tw_udp_finish(tw_udp_context *context, const tw_udp_pending *pending, uint8_t *reply) {

@@ -18,14 +18,12 @@ typedef struct {
     uint32_t count;
 } tw_udp_pending;
 
-#define TW_UDP_HINTS 3
-
 /* Gives the length of a reply that is complete, or 0: silence, unless something is pending. */
 size_t tw_udp_begin(tw_udp_context *context, const tw_sender *sender, const uint8_t *request, size_t size,
                     uint8_t *reply, tw_udp_pending *pending);
 
-/* Stage 0, 1, 2: nearer memory first. */
-void tw_udp_hint(tw_udp_context *context, const tw_udp_pending *pending, int stage);
+/* Prefetches link 0 … TW_SWARM_HINTS-1 of what finishing will need (swarm.h). */
+void tw_udp_hint(tw_udp_context *context, const tw_udp_pending *pending, int link);
 
 size_t tw_udp_finish(tw_udp_context *context, const tw_udp_pending *pending, uint8_t *reply);
 

@@ -268,9 +268,9 @@ static void answer(tw_udp_context *context, tw_batch *batch, int count) {
         batch->lengths[i] = tw_udp_begin(context, &batch->senders[i], batch->requests[i], batch->in[i].msg_len,
                                          batch->replies[i], &batch->pending[i]);
     }
-    for (int stage = 0; stage < TW_UDP_HINTS; stage++)
+    for (int link = 0; link < TW_SWARM_HINTS; link++)
         for (int i = 0; i < count; i++)
-            tw_udp_hint(context, &batch->pending[i], stage);
+            tw_udp_hint(context, &batch->pending[i], link);
     for (int i = 0; i < count; i++)
         if (batch->pending[i].kind != TW_UDP_CONNECT)
             batch->lengths[i] = tw_udp_finish(context, &batch->pending[i], batch->replies[i]);
