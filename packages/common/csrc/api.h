@@ -76,7 +76,8 @@ typedef struct {
 /* One announce: store, refresh or remove the peer, count, and choose peers for it.
  *
  * `peers` takes numwant · 6 (or · 18) bytes and two more of slack. Gives the number of peers written: exactly
- * min(numwant, eligible), chosen uniformly without replacement; the announcer is never among them, seeders and
+ * min(numwant, eligible), chosen uniformly without replacement (fewer only where over 16,384 peers are stored and nearly
+ * all of them hidden or overdue); the announcer is never among them, seeders and
  * partial seeds get downloaders only, `stopped` gets none. `counts` is as it stands after the announce.
  * `now_ms`: monotonic milliseconds, never falling. Any thread (each with its own sampler). */
 uint32_t tw_swarm_announce(tw_swarm *swarm, tw_sampler *sampler, const tw_announce *announce, uint64_t now_ms,

@@ -8,8 +8,8 @@
  *     bit  3      its address is not a global one
  *     bits 4–15   when it last announced, in ticks modulo 4096
  *
- * A tick is max_peer_age / 2000 rounded up to whole seconds, so ages up to twice the limit are told apart; the sweep
- * passes every record more often than that.
+ * A tick is max_peer_age / 2000 rounded up to whole seconds, so ages up to twice the limit are told apart, and a few ticks
+ * are left for clocks that differ; the sweep passes every record more often than that.
  *
  * Functions take `v6` as a constant and are inlined, so that each family gets code of its own.
  */
@@ -29,6 +29,7 @@
 #define FLAG_LOCAL 8u
 #define TICK_SHIFT 4
 #define TICK_MASK 0xfffu
+#define FUTURE_TICKS 48u
 
 typedef struct {
     uint32_t now;     /* ticks */
@@ -109,13 +110,15 @@ TW_INLINE uint32_t records_find(const bool v6, const uint8_t *records, uint32_t 
     return count;
 }
 
-TW_INLINE bool meta_expired(unsigned meta, const tw_clock *clock) {
-    return ((clock->now - (meta >> TICK_SHIFT)) & TICK_MASK) > clock->max_age;
+/* Ticks since the record's peer announced. Another worker's clock may be a little ahead of this one: what seems to come
+ * from the near future came just now. */
+TW_INLINE uint32_t meta_age(unsigned meta, const tw_clock *clock) {
+    uint32_t age = (clock->now - (meta >> TICK_SHIFT)) & TICK_MASK;
+    return age > TICK_MASK - FUTURE_TICKS ? 0 : age;
 }
 
-/* Age in ticks, for choosing the stalest. */
-TW_INLINE uint32_t meta_age(unsigned meta, const tw_clock *clock) {
-    return (clock->now - (meta >> TICK_SHIFT)) & TICK_MASK;
+TW_INLINE bool meta_expired(unsigned meta, const tw_clock *clock) {
+    return meta_age(meta, clock) > clock->max_age;
 }
 
 #endif

@@ -321,9 +321,14 @@ static __attribute__((noinline)) bool evict_torrent(const bool v6, tw_swarm *swa
     return false;
 }
 
-static bool at_torrent_cap(const tw_swarm *swarm) {
-    return swarm->options.max_torrents &&
-           atomic_load_explicit(&swarm->torrents, memory_order_relaxed) >= swarm->options.max_torrents;
+/* Counts one torrent more, before it is there, so that workers at the same time do not pass the cap. */
+static bool reserve_torrent(const bool v6, tw_swarm *swarm, tw_shard *own, tw_random *random) {
+    uint64_t before = atomic_fetch_add_explicit(&swarm->torrents, 1, memory_order_relaxed);
+    if (swarm->options.max_torrents == 0 || before < swarm->options.max_torrents ||
+        evict_torrent(v6, swarm, own, random, NULL))
+        return true;
+    atomic_fetch_sub_explicit(&swarm->torrents, 1, memory_order_relaxed);
+    return false;
 }
 
 static tw_torrent *create_once(const bool v6, tw_swarm *swarm, tw_shard *shard, uint64_t hash,
@@ -339,7 +344,6 @@ static tw_torrent *create_once(const bool v6, tw_swarm *swarm, tw_shard *shard, 
     tw_table table = table_from(&swarm->pool, shard_word(shard));
     table_insert(&table, SLOT_WORD(hash, ref));
     shard->torrents++;
-    atomic_fetch_add_explicit(&swarm->torrents, 1, memory_order_relaxed);
     return torrent;
 }
 
@@ -347,13 +351,14 @@ static tw_torrent *create_once(const bool v6, tw_swarm *swarm, tw_shard *shard, 
 static __attribute__((noinline)) tw_torrent *create_torrent(const bool v6, tw_swarm *swarm, tw_shard *shard,
                                                             tw_random *random, uint64_t hash,
                                                             const uint8_t *info_hash) {
-    if (at_torrent_cap(swarm) && !evict_torrent(v6, swarm, shard, random, NULL))
+    if (!reserve_torrent(v6, swarm, shard, random))
         return NULL;
-    for (int evictions = 0;; evictions++) {
-        tw_torrent *torrent = create_once(v6, swarm, shard, hash, info_hash);
-        if (torrent || evictions == CANDIDATES || !evict_torrent(v6, swarm, shard, random, NULL))
-            return torrent;
-    }
+    tw_torrent *torrent = create_once(v6, swarm, shard, hash, info_hash);
+    for (int i = 0; !torrent && i < CANDIDATES && evict_torrent(v6, swarm, shard, random, NULL); i++)
+        torrent = create_once(v6, swarm, shard, hash, info_hash);
+    if (!torrent)
+        atomic_fetch_sub_explicit(&swarm->torrents, 1, memory_order_relaxed);
+    return torrent;
 }
 
 /* ---------------------------------------------------------------- announce */
@@ -558,61 +563,72 @@ void tw_swarm_hint(tw_swarm *swarm, uint8_t ip_version, uint64_t hash, int link)
 
 /* ---------------------------------------------------------------- sweep */
 
-/* Sweeps a shard from slot `*slot` down, until the budget is spent. True: it is done. */
+/* The torrent in a slot. True: it is done. */
+TW_INLINE bool slot_sweep(const bool v6, tw_swarm *swarm, tw_shard *shard, const tw_table *table, uint32_t slot,
+                          const tw_clock *clock, bool resume, int64_t *budget) {
+    tw_torrent *torrent = slot_torrent(&swarm->pool, slot_get(table, slot));
+    tw_part before = part_of(torrent);
+    uint32_t removed = 0;
+    bool done = torrent_expire(v6, &swarm->pool, torrent, clock, resume, budget, &removed);
+    shard_account(shard, torrent, before);
+    shard->expired += removed;
+    if (torrent_peers(torrent) == 0) {
+        shard_remove(v6, swarm, shard, slot);
+        shard->removed++;
+    }
+    return done;
+}
+
+/* Sweeps a shard from slot `*slot` down, until the budget is spent; `resume`: the torrent there was begun before. True:
+ * the shard is done. */
 TW_INLINE bool shard_sweep(const bool v6, tw_swarm *swarm, tw_shard *shard, const tw_clock *clock, uint32_t *slot,
-                           int64_t *budget) {
+                           bool resume, int64_t *budget) {
     uint64_t word = shard_word(shard);
     if (!word)
         return true;
     tw_table table = table_from(&swarm->pool, word);
     if (*slot > table.mask + 1)
         *slot = table.mask + 1;
-    while (*slot > 0) {
-        if (*budget <= 0)
-            return false;
+    while (*slot > 0 && *budget > 0) {
         uint32_t at = *slot - 1;
         uint64_t entry = slot_get(&table, at), ahead = slot_get(&table, at < 8 ? 0 : at - 8);
         --*budget;
         if (ahead)
             __builtin_prefetch(slot_torrent(&swarm->pool, ahead));
-        if (entry) {
-            tw_torrent *torrent = slot_torrent(&swarm->pool, entry);
-            tw_part before = part_of(torrent);
-            uint32_t removed = 0;
-            bool done = torrent_expire(v6, &swarm->pool, torrent, clock, budget, &removed);
-            shard_account(shard, torrent, before);
-            shard->expired += removed;
-            if (!done)
-                return false;
-            if (torrent_peers(torrent) == 0) {
-                shard_remove(v6, swarm, shard, at);
-                shard->removed++;
-                continue; /* another torrent may have moved to this slot */
-            }
-        }
-        *slot = at;
+        if (entry && !slot_sweep(v6, swarm, shard, &table, at, clock, resume, budget))
+            return false;
+        resume = false;
+        /* Another torrent may have moved to the slot of one that was removed: it is looked at again then. */
+        if (!entry || slot_get(&table, at) == entry)
+            *slot = at;
     }
+    if (*slot > 0)
+        return false;
     shard_shrink(&swarm->pool, shard);
     return true;
 }
 
-/* One step at the sweep's position, of at most `*budget` records. True: the position is done. */
-static bool sweep_step(tw_swarm *swarm, const tw_clock *clock, int64_t *budget) {
-    tw_sweep *sweep = &swarm->sweep;
-    uint32_t position = (uint32_t)(sweep->done % POSITIONS);
+/* One step at a position of the sweep. True: the position is done. */
+static bool position_sweep(tw_swarm *swarm, uint64_t position, const tw_clock *clock, uint32_t *slot, bool resume,
+                           int64_t *budget) {
     const bool v6 = position & 1;
-    tw_shard *shard = &swarm->shards[v6][position / 2];
+    tw_shard *shard = &swarm->shards[v6][position % POSITIONS / 2];
+    tw_lock_take(&shard->lock);
+    bool done = v6 ? shard_sweep(true, swarm, shard, clock, slot, resume, budget)
+                   : shard_sweep(false, swarm, shard, clock, slot, resume, budget);
+    tw_lock_give(&shard->lock);
+    return done;
+}
+
+static void sweep_step(tw_swarm *swarm, const tw_clock *clock, int64_t *budget) {
+    tw_sweep *sweep = &swarm->sweep;
     int64_t before = *budget;
     if (!sweep->resumed)
         sweep->slot = UINT32_MAX;
-    tw_lock_take(&shard->lock);
-    bool done = v6 ? shard_sweep(true, swarm, shard, clock, &sweep->slot, budget)
-                   : shard_sweep(false, swarm, shard, clock, &sweep->slot, budget);
-    tw_lock_give(&shard->lock);
+    bool done = position_sweep(swarm, sweep->done, clock, &sweep->slot, sweep->resumed, budget);
     atomic_fetch_add_explicit(&sweep->swept, (uint64_t)(before - *budget), memory_order_relaxed);
     sweep->resumed = !done;
     sweep->done += done;
-    return done;
 }
 
 /* Positions that should be done by now. A sweep that fell more than a pass behind (nobody called) skips to one pass. */
@@ -646,16 +662,9 @@ void tw_swarm_expire_all(tw_swarm *swarm, uint64_t now_ms) {
     tw_clock clock = clock_at(swarm, now_ms);
     tw_lock_take(&swarm->sweep.lock);
     for (uint32_t position = 0; position < POSITIONS; position++) {
-        const bool v6 = position & 1;
-        tw_shard *shard = &swarm->shards[v6][position / 2];
         int64_t budget = INT64_MAX;
         uint32_t slot = UINT32_MAX;
-        tw_lock_take(&shard->lock);
-        if (v6)
-            shard_sweep(true, swarm, shard, &clock, &slot, &budget);
-        else
-            shard_sweep(false, swarm, shard, &clock, &slot, &budget);
-        tw_lock_give(&shard->lock);
+        position_sweep(swarm, position, &clock, &slot, false, &budget);
     }
     tw_lock_give(&swarm->sweep.lock);
 }

@@ -318,21 +318,21 @@ TW_INLINE uint32_t leaf_expire(const bool v6, tw_pool *pool, tw_torrent *torrent
     return removed;
 }
 
-/* Expires leaf after leaf until `budget` records were looked at. True: all leaves are done. */
-static bool forest_expire(const bool v6, tw_pool *pool, tw_torrent *torrent, const tw_clock *clock, int64_t *budget,
-                          uint32_t *removed) {
+/* Expires leaf after leaf, one at least, until `budget` records were looked at. True: all leaves are done. */
+static bool forest_expire(const bool v6, tw_pool *pool, tw_torrent *torrent, const tw_clock *clock, bool resume,
+                          int64_t *budget, uint32_t *removed) {
     tw_forest *forest = torrent_forest(pool, torrent);
     uint32_t all = forest->downloaders.leaves + forest->rest.leaves;
-    if (forest->sweep == 0 || forest->sweep > all)
+    if (!resume || forest->sweep == 0 || forest->sweep > all)
         forest->sweep = all;
-    while (forest->sweep > 0 && *budget > 0) {
+    do {
         uint32_t next = --forest->sweep;
         bool first = next < forest->downloaders.leaves;
         tw_leaves *set = first ? &forest->downloaders : &forest->rest;
         tw_leaf *leaf = leaves_at(pool, set) + (first ? next : next - forest->downloaders.leaves);
         *budget -= leaf->count + 1;
         *removed += leaf_expire(v6, pool, torrent, set, leaf, clock);
-    }
+    } while (forest->sweep > 0 && *budget > 0);
     return forest->sweep == 0;
 }
 
@@ -355,13 +355,14 @@ static uint32_t array_expire(const bool v6, tw_pool *pool, tw_torrent *torrent, 
     return removed;
 }
 
-/* Removes what is too old, looking at about `budget` records. True: the torrent is done. Adds to *removed. */
-static bool torrent_expire(const bool v6, tw_pool *pool, tw_torrent *torrent, const tw_clock *clock, int64_t *budget,
-                           uint32_t *removed) {
+/* Removes what is too old, looking at about `budget` records; `resume`: where the last call left off. True: the torrent
+ * is done. Adds to *removed. */
+static bool torrent_expire(const bool v6, tw_pool *pool, tw_torrent *torrent, const tw_clock *clock, bool resume,
+                           int64_t *budget, uint32_t *removed) {
     uint32_t before = *removed;
     bool done = true;
     if (torrent->form == FORM_LEAVES) {
-        done = forest_expire(v6, pool, torrent, clock, budget, removed);
+        done = forest_expire(v6, pool, torrent, clock, resume, budget, removed);
     } else {
         *budget -= torrent_peers(torrent);
         *removed += array_expire(v6, pool, torrent, clock);

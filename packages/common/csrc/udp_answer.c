@@ -149,15 +149,22 @@ static size_t begin_announce(tw_udp_context *context, const tw_sender *sender, c
     return 0;
 }
 
+/* Seconds, with jitter, so that a crowd that came at once does not come back at once. Clients read it as signed. */
+TW_INLINE uint32_t interval(tw_udp_context *context) {
+    const tw_udp_rules *rules = context->rules;
+    uint64_t random = tw_random_next(&context->sampler->random) >> 32;
+    uint64_t seconds = rules->interval + (random * ((uint64_t)rules->interval_jitter + 1) >> 32);
+    return seconds < INT32_MAX ? (uint32_t)seconds : INT32_MAX;
+}
+
 static size_t finish_announce(tw_udp_context *context, const tw_udp_pending *pending, uint8_t *reply) {
     unsigned v6 = pending->ip_version == 6;
     tw_counts counts;
     uint32_t peers = tw_swarm_announce_hashed(context->swarm, context->sampler, &pending->announce, pending->hash,
                                               context->now_ms, &counts, reply + UDP_ANNOUNCE_REPLY_SIZE);
-    uint32_t jitter = tw_random_below(&context->sampler->random, context->rules->interval_jitter + 1);
     tw_writer writer = tw_writer_over(reply, TW_UDP_REPLY_MAX);
     udp_write_header(&writer, TW_UDP_ANNOUNCE, pending->transaction_id);
-    udp_write_counts(&writer, context->rules->interval + jitter, &counts);
+    udp_write_counts(&writer, interval(context), &counts);
     tw_room(&writer, peers * (v6 ? TW_PEER6_SIZE : TW_PEER4_SIZE));
     context->counters->replies[v6][TW_UDP_ANNOUNCE]++;
     return tw_written(&writer);
