@@ -41,7 +41,7 @@ def start_opentracker(programs: Programs, host: Host, info_hashes: list[bytes]) 
     (programs.folder / "whitelist").write_text("".join(f"{info_hash.hex()}\n" for info_hash in info_hashes))
     address, port = host.address(4), str(PORT)
     options = ["-i", address, "-p", port, "-P", port, "-d", str(programs.folder), "-w", "whitelist"]
-    return programs.start("opentracker", host, ["opentracker", *options, "-u", "root"])
+    return programs.start("opentracker", host, ["opentracker", *options])
 
 
 class TrackerView:
