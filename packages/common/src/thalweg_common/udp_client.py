@@ -118,7 +118,7 @@ class UdpTrackerClient:
             if reply is not None:
                 self.round_trip = time.monotonic() - sent
                 return parse(reply, transaction)
-        raise NoReplyError(f"no reply within {self.timeout:g} s")
+        raise NoReplyError(f"no reply within {self.timeout * self.tries:.3g} s")
 
     def _reply_to(self, transaction: int, deadline: float) -> bytes | None:
         """The next datagram with this transaction id; others (late replies) are passed over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +12,8 @@ from thalweg_common.swarm import Totals, Work
 from thalweg_udp.tracker import Tracker
 
 IP_VERSIONS = (4, 6)
+
+_CLIENT = struct.Struct("=8sQ")  # tw_client
 
 # In the order of the C core's indices (api.h).
 KINDS = ("connect", "announce", "scrape", "error")
@@ -63,9 +66,9 @@ def client_announces(tracker: Tracker) -> tuple[dict[bytes, int], int]:
     for worker in tracker.workers:
         table = lib.tw_udp_worker_clients(worker)
         others += table.others
-        for slot in table.slots[0 : table.used]:
-            prefix = bytes(ffi.buffer(slot.prefix))
-            counts[prefix] = counts.get(prefix, 0) + slot.announces
+        for prefix, announces in _CLIENT.iter_unpack(ffi.buffer(table.slots)):
+            if announces:
+                counts[prefix] = counts.get(prefix, 0) + announces
     return counts, others
 
 

@@ -18,6 +18,7 @@ from thalweg_common.udp_wire import Announce, Event, ReplyError, TrackerError
 from thalweg_udp.config import UdpConfig, endpoints
 
 TIMEOUT = 2.0  # seconds for everything together
+TRIES = 4  # a datagram may be lost, also here
 DISCARD_PORT = 9  # a port where no peer is
 
 
@@ -42,7 +43,9 @@ def check_health(config: UdpConfig) -> str:
 
 def _ask(endpoint: Endpoint, deadline: float, may_deny: bool) -> None:
     left = max(0.01, deadline - time.monotonic())
-    with UdpTrackerClient(endpoint.reachable_here(), timeout=left / 4, tries=1, family=endpoint.family) as client:
+    with UdpTrackerClient(
+        endpoint.reachable_here(), timeout=left / TRIES, tries=TRIES, family=endpoint.family
+    ) as client:
         try:
             _announce_and_scrape(client)
         except TrackerError as error:
