@@ -261,7 +261,8 @@ typedef struct tw_udp_worker tw_udp_worker;
 tw_udp_worker *tw_udp_worker_new(tw_udp_service *service, const int *sockets, int count, const uint8_t seed[32]);
 void tw_udp_worker_free(tw_udp_worker *worker); /* after tw_udp_worker_run has returned */
 
-/* Serves until tw_udp_worker_stop. 0, or the errno of what made it stop. The worker's own thread. */
+/* Serves until tw_udp_worker_stop, then answers what has arrived. 0, or the errno of what made it end. The worker's own
+ * thread. */
 int tw_udp_worker_run(tw_udp_worker *worker);
 void tw_udp_worker_stop(tw_udp_worker *worker); /* any thread; returns at once */
 const tw_udp_counters *tw_udp_worker_counters(const tw_udp_worker *worker);

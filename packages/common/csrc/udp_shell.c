@@ -26,6 +26,7 @@
 #define IDLE_MS 100        /* the longest sleep: the sweep goes on without traffic */
 #define SWEEP_BUDGET 256   /* peer records looked at between two batches */
 #define SEND_PATIENCE_MS 5 /* how long to wait for room in a full send buffer */
+#define DRAIN_BATCHES 256  /* answered of each socket after the stop, at most */
 #define LATENCY_SAMPLE 16  /* one batch in so many is timed */
 /* Not a multiple of 4096, so that the same offset of different buffers does not fall into the same cache set. */
 #define REQUEST_ROOM (TW_UDP_REQUEST_MAX + 16)
@@ -346,26 +347,43 @@ static int serve(tw_udp_worker *worker, int socket) {
 
 /* ---------------------------------------------------------------- the loop */
 
+/* Answers what has arrived by now, or nearly: under a flood there is always more. */
+static int drain(tw_udp_worker *worker) {
+    for (int i = 0; i < worker->count; i++) {
+        int count = TW_UDP_BATCH;
+        for (int batches = 0; count == TW_UDP_BATCH && batches < DRAIN_BATCHES; batches++)
+            count = serve(worker, worker->sockets[i]);
+        if (count == -1)
+            return errno;
+    }
+    return 0;
+}
+
+/* One batch of every socket that has some. Gives whether one may have more; -1: errno tells. */
+static int serve_ready(tw_udp_worker *worker, struct pollfd *polled) {
+    int busy = 0;
+    for (int i = 0; i < worker->count; i++) {
+        if (!polled[i].revents)
+            continue;
+        int count = serve(worker, worker->sockets[i]);
+        if (count == -1)
+            return -1;
+        busy |= count == TW_UDP_BATCH;
+    }
+    return busy;
+}
+
 int tw_udp_worker_run(tw_udp_worker *worker) {
     struct pollfd polled[MAX_SOCKETS + 1];
     for (int i = 0; i < worker->count; i++)
         polled[i] = (struct pollfd){worker->sockets[i], POLLIN, POLLIN};
     polled[worker->count] = (struct pollfd){worker->wake, POLLIN, 0};
     while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
-        bool busy = false;
-        for (int i = 0; i < worker->count; i++) {
-            if (!polled[i].revents)
-                continue;
-            int count = serve(worker, worker->sockets[i]);
-            if (count == -1)
-                return errno;
-            if (count < TW_UDP_BATCH)
-                polled[i].revents = 0; /* it is empty: poll tells when it is not */
-            else
-                busy = true;
-        }
+        int busy = serve_ready(worker, polled);
+        if (busy == -1)
+            return errno;
         busy |= tw_swarm_tend(worker->service->swarm, clock_us(CLOCK_MONOTONIC_COARSE) / 1000, SWEEP_BUDGET);
         poll(polled, (nfds_t)worker->count + 1, busy ? 0 : IDLE_MS);
     }
-    return 0;
+    return drain(worker);
 }
