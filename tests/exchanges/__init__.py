@@ -1,0 +1,1 @@
+"""The golden exchanges of docs/reference/exchanges, and the judges of what goes over the wire."""
