@@ -1,0 +1,57 @@
+"""The tracker object in this process: failures that nobody can cause from outside."""
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+from thalweg_common import udp_sockets
+from thalweg_common.config import ConfigError
+from thalweg_common.endpoints import parse_endpoint
+from thalweg_common.log import Log
+from thalweg_common.signals import Signals
+from thalweg_common.timers import Timers
+from thalweg_common.udp_sockets import SocketOptions
+from thalweg_udp.config import LimitsConfig, UdpConfig
+from thalweg_udp.main import FAILED, control
+from thalweg_udp.maintenance import Maintenance
+from thalweg_udp.tracker import Tracker, make_swarm
+
+PATIENCE = 20.0
+
+
+def test_a_worker_that_fails_ends_the_service(tmp_path: Path) -> None:
+    """The control loop wakes, logs the reason and gives exit code 1."""
+    with (tmp_path / "log").open("w") as file, Signals() as signals:
+        log = Log("udp", descriptor=file.fileno())
+        options = SocketOptions(receive_buffer=0, only_ipv6=True)
+        listeners = udp_sockets.bind([parse_endpoint("127.0.0.1:0")], 1, options, log)
+        tracker = Tracker(UdpConfig(), os.urandom(16), listeners, workers=1)
+        maintenance = Maintenance(tracker, UdpConfig(), log)
+        listeners[0].close()  # under the worker's feet
+        tracker.start(on_end=signals.wake)
+        assert control(signals, Timers(), tracker, maintenance, log) == FAILED
+        assert not tracker.is_serving()
+        assert maintenance.stop(PATIENCE)
+        tracker.close()
+    assert 'a worker failed reason="Bad file descriptor"' in (tmp_path / "log").read_text()
+
+
+def test_memory_by_itself_is_half_of_what_there_is() -> None:
+    """And what is configured goes before it."""
+    with make_swarm(UdpConfig()) as swarm:
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        assert swarm.work().bytes_max <= machine // 2 + (2 << 20)
+    with make_swarm(UdpConfig(limits=LimitsConfig(max_memory_mib=64))) as swarm:
+        assert swarm.work().bytes_max == 64 << 20
+
+
+def test_memory_that_is_not_to_be_had_is_told() -> None:
+    """As a mistake of configuration, with the key."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, before[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"limits\.max_memory_mib: the system does not give 65536 MiB"):
+            make_swarm(UdpConfig(limits=LimitsConfig(max_memory_mib=65536)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
