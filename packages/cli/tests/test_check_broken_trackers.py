@@ -156,6 +156,10 @@ BROKEN: dict[str, tuple[Handler, str]] = {
     "wrong stride": (altered(ANNOUNCE, lambda reply: reply + b"\x00"), "7 bytes of peers, expected a multiple of 6"),
     "another port": (from_another_port, "clients drop it"),
     "refusal": (altered(ANNOUNCE, error_packet(b"unregistered")), "the tracker refused, saying “unregistered”"),
+    "refusal with control characters": (
+        altered(ANNOUNCE, error_packet(b"\x1b[2Jno\n" + b"x" * 999)),
+        "saying “?[2Jno?xxx",
+    ),
     "refusal of eight bytes": (altered(ANNOUNCE, lambda reply: reply[:8]), "the tracker refused, without a reason"),
 }
 

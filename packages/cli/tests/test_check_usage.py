@@ -1,11 +1,18 @@
 """How `thalweg check` treats its command line, names and addresses."""
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 from contextlib import closing
+from typing import Any
 
 import pytest
-from thalweg.main import main
+import trio
+from thalweg.check import check_tracker
+from thalweg.check_report import TrackerReport
+from thalweg.main import build_parser, main
 from thalweg.tracker_url import TrackerUrlError, parse_tracker_url
 
 
@@ -19,6 +26,7 @@ from thalweg.tracker_url import TrackerUrlError, parse_tracker_url
         ("udp://:6969", "the host is missing"),
         ("udp://tracker.example:66666", "66666"),
         ("udp://[::1", "udp://[::1"),
+        ("udp://tracker.example:6969/\n", "not the URL of a tracker"),
         ("", "write udp://HOST:PORT/announce"),
     ],
 )
@@ -68,10 +76,11 @@ def test_a_closed_port_is_seen_at_once(capsys: pytest.CaptureFixture[str]) -> No
     assert "nothing listens on UDP port" in capsys.readouterr().out
 
 
-def test_an_unknown_name_is_a_broken_tracker(capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that does not resolve is reported with the resolver's words."""
-    assert main(["check", "udp://tracker.invalid:6969"]) == 1
-    assert "does not work: tracker.invalid: " in capsys.readouterr().out
+@pytest.mark.parametrize("name", ["tracker.invalid", "a" * 70 + ".example", "a..example"])
+def test_an_unknown_name_is_a_broken_tracker(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that does not resolve, or cannot be one, is reported as that."""
+    assert main(["check", f"udp://{name}:6969"]) == 1
+    assert f"does not work: {name}: " in capsys.readouterr().out
 
 
 def test_json_has_one_report_for_each_url(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,3 +100,45 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "examples:" in printed
     assert "exit codes:" in printed
+
+
+class TwoAddresses(trio.abc.HostnameResolver):
+    """A name service that gives every name one address of each family, one of them twice."""
+
+    async def getaddrinfo(self, host: Any, port: Any, *_: Any, **__: Any) -> Any:
+        """Resolves to loopback addresses."""
+        found = [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "127.0.0.1")]
+        return [(family, socket.SOCK_DGRAM, 17, "", (address, port)) for family, address in found]
+
+    async def getnameinfo(self, *_: Any) -> Any:
+        """Is not asked."""
+        raise NotImplementedError
+
+
+def test_each_address_of_a_name_is_probed() -> None:
+    """Both families of one name are asked, and one that fails does not hide behind the other."""
+    arguments = build_parser().parse_args(["check", "udp://tracker.example:1"])
+
+    async def check() -> TrackerReport:
+        trio.socket.set_custom_hostname_resolver(TwoAddresses())
+        url = parse_tracker_url(f"udp://tracker.example:{closed_port()}")
+        return await check_tracker(url, arguments)
+
+    report = trio.run(check)
+    assert [address.address for address in report.addresses] == ["127.0.0.1", "::1"]
+    assert report.verdict == "does not work"
+
+
+def test_ctrl_c_is_no_traceback() -> None:
+    """While a silent tracker is waited for, Ctrl-C ends the command at once, with exit code 130."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"udp://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "thalweg.main", "check", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            silent.settimeout(10)
+            assert silent.recv(100)
+            process.send_signal(signal.SIGINT)
+            printed, _ = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert printed == ""

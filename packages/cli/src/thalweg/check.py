@@ -92,8 +92,9 @@ async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> Track
     """Probes every address of one URL at once."""
     try:
         addresses = await _resolve(url, arguments.family or socket.AF_UNSPEC)
-    except socket.gaierror as error:
-        return TrackerReport(url=url.text, verdict=Verdict.BROKEN, problem=f"{url.host}: {error.strerror}")
+    except (socket.gaierror, UnicodeError) as error:  # the latter for what cannot be a name
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        return TrackerReport(url=url.text, verdict=Verdict.BROKEN, problem=f"{url.host}: {reason}")
     probe = partial(
         check_udp_address,
         port=url.port,

@@ -30,6 +30,9 @@ SHORTEST_INTERVAL = 60
 LONGEST_INTERVAL = 6 * 60 * 60
 """Seconds between two announces of one client that cause no remark."""
 
+LONGEST_REASON = 200
+"""Characters of a tracker's error message that are shown."""
+
 SILENCE = 1.0
 """Seconds without a reply that count as silence, or the time-out where that is shorter."""
 
@@ -86,6 +89,11 @@ class _Probe:
             return False
         except TrackerError as error:
             self.report.add(_refusal(name, otherwise, str(error)))
+            return False
+        except NoRouteError as error:
+            if not self.connection_id:
+                raise
+            self.report.add(Step(name=name, outcome=otherwise, text=f"the way to the tracker is gone ({error})"))
             return False
         return True
 
@@ -224,11 +232,16 @@ def _judge_reply_to_forgery(name: str, reply: bytes) -> Step:
 
 
 def _refusal(name: str, outcome: Outcome, reason: str) -> Step:
-    said = f"saying “{reason}”" if reason else "without a reason"
+    said = f"saying “{_printable(reason)}”" if reason else "without a reason"
     advice = (
         "If the tracker serves listed torrents only, name one of them: --info-hash HEX." if name == "announce" else ""
     )
     return Step(name=name, outcome=outcome, text=f"the tracker refused, {said}", advice=advice)
+
+
+def _printable(text_untrusted: str) -> str:
+    """A tracker's own words, cut, and without what a terminal would take for a command."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text_untrusted[:LONGEST_REASON])
 
 
 def _count(number: int, noun: str) -> str:

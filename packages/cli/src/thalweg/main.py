@@ -16,6 +16,9 @@ COMMANDS: dict[str, ModuleType] = {"run": run, "check": check, "load": load}
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it; `run` ends with 0, for there Ctrl-C is the proper end."""
+
 DESCRIPTION = "Run BitTorrent trackers here, check trackers anywhere, and put them under load."
 EPILOG = """\
 examples:
@@ -60,7 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = COMMANDS[parsed.command].run(parsed)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except BaseExceptionGroup as group:  # what trio makes of Ctrl-C in a nursery
+        if group.split(KeyboardInterrupt)[1] is not None:
+            raise
+        return INTERRUPTED
     return code
 
 

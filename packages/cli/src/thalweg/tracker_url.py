@@ -27,6 +27,8 @@ class TrackerUrl(msgspec.Struct, frozen=True):
 
 def parse_tracker_url(text: str) -> TrackerUrl:
     """Reads udp://HOST:PORT/PATH; raises TrackerUrlError."""
+    if not text.isprintable():
+        raise TrackerUrlError(f"{text!a}: not the URL of a tracker; write udp://HOST:PORT/announce")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
