@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,15 @@ def test_any_other_text_is_a_value_error(text: str) -> None:
     """Nothing else can happen."""
     with contextlib.suppress(ValueError):
         assert len(parse_info_hash(text)) == 20
+
+
+def test_a_long_list_is_read_in_little_memory(tmp_path: Path) -> None:
+    """Little more than the info hashes themselves."""
+    file = tmp_path / "list"
+    file.write_text(f"{HEX}\n" * 50_000)
+    tracemalloc.start()
+    try:
+        assert len(read_access_list(file)) == 50_000 * 20
+        assert tracemalloc.get_traced_memory()[1] < 3 * 50_000 * 20
+    finally:
+        tracemalloc.stop()

@@ -121,7 +121,7 @@ def test_a_host_without_ipv6_is_served_over_ipv4(bound: Bind, log_file: Path) ->
         lambda: len(bound("0.0.0.0:0", "[::]:0")), lambda: bound("0.0.0.0:0", "[::1]:0"), ipv6_available
     )
     assert outcomes[0] == 1
-    assert "no IPv6 on this host, serving IPv4 alone" in log_file.read_text()
+    assert "no IPv6 on this host, serving IPv4 alone address=[::]:0" in log_file.read_text()
     assert str(outcomes[1]) == "cannot listen on [::1]:0: this host has no IPv6; set network.use_ipv6 = false"
     assert outcomes[2] is False
 

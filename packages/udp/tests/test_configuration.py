@@ -1,5 +1,7 @@
 """Configuration of the service: files of aquatic_udp, samples, and mistakes on the command line."""
 
+import os
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from thalweg_common.config_text import sample
 from thalweg_common.endpoints import parse_endpoint
 from thalweg_udp.config import IGNORED, PREFIX, UdpConfig, endpoints, load_config, only_ipv6
 
-from packages.udp.tests.running import LISTEN_ANYWHERE, RunningService, run_command
+from packages.udp.tests.running import COMMAND, LISTEN_ANYWHERE, RunningService, run_command
 
 # Every key aquatic_udp has in its releases 0.8 and 0.9 and on its development branch, at its own default.
 AQUATIC = """\
@@ -114,8 +116,8 @@ def test_keys_without_meaning_are_named_once_in_the_log(tmp_path: Path) -> None:
     """With the reason."""
     text = AQUATIC.replace('"error"', '"info"')
     with RunningService(tmp_path, text, THALWEG_UDP__NETWORK__ADDRESSES="127.0.0.1:0") as service:
-        service.wait_for_log("key=privileges.chroot_path")
-        assert service.log.count('ignored key=network.ring_size reason="no io_uring here"') == 1
+        service.wait_for_log("ignored privileges.chroot_path")
+        assert service.log.count('ignored network.ring_size reason="no io_uring here"') == 1
 
 
 def test_values_of_aquatic_keep_their_meaning(tmp_path: Path) -> None:
@@ -250,3 +252,20 @@ def test_a_secret_everybody_can_read_is_told(tmp_path: Path) -> None:
     secret.chmod(0o644)
     with RunningService(tmp_path, LISTEN_ANYWHERE + f'[protocol]\nconnection_secret_file = "{secret}"\n') as service:
         assert "every user of this host can read the connection secret" in service.log
+
+
+def test_the_file_can_be_named_in_the_environment(tmp_path: Path) -> None:
+    """So that --health in a container reads the same one."""
+    file = tmp_path / "x.toml"
+    file.write_text("wrong = 1\n")
+    ended = run_command("--check-config", environment={"THALWEG_UDP_CONFIG_FILE": str(file)})
+    assert ended.stderr == f"thalweg-udp: {file}: unknown key wrong; --print-config shows every key\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    """As with `thalweg-udp --print-config | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([*COMMAND, "--print-config"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -12,19 +12,20 @@ named with its number: half a list would serve what must not be served, or refus
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from thalweg_common.config import ConfigError, read_text
+from thalweg_common.config import ConfigError, reason_of
 
 INFO_HASH_SIZE = 20
 _HEX_DIGITS = (40, 64)
 _BASE32_CHARACTERS = 32
 
 
-class AccessListConfig(Struct, frozen=True, forbid_unknown_fields=True):
+class AccessListConfig(Struct, frozen=True):
     """Which torrents are served. SIGHUP or SIGUSR1 read the file again."""
 
     mode: Annotated[
@@ -43,17 +44,27 @@ class AccessListConfig(Struct, frozen=True, forbid_unknown_fields=True):
 def read_access_list(path: Path) -> bytes:
     """The info hashes of a file, 20 bytes each, one after the other; ConfigError names the file and the bad line."""
     info_hashes = bytearray()
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        word = line.partition("#")[0].strip()
-        if not word:
-            continue
-        try:
-            info_hashes += parse_info_hash(word)
-        except ValueError as error:
-            raise ConfigError(
-                f"{path}: line {number}: expected an info hash of 40 hexadecimal digits, got {_shown(word)}"
-            ) from error
+    try:
+        # Line by line and without decoding: a list of millions must not take hundreds of megabytes to read.
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                info_hashes += _parse_line(line, f"{path}: line {number}")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot read: {reason_of(error)}") from error
     return bytes(info_hashes)
+
+
+def _parse_line(line: bytes, place: str) -> bytes:
+    """The info hash in a line, nothing if there is none."""
+    word = line.partition(b"#")[0].strip().removeprefix(codecs.BOM_UTF8)
+    if not word:
+        return b""
+    text = word.decode("ascii", "replace")
+    try:
+        return parse_info_hash(text)
+    except ValueError as error:
+        expected = "expected an info hash of 40 hexadecimal digits"
+        raise ConfigError(f"{place}: {expected}, got {_shown(text)}") from error
 
 
 def parse_info_hash(text: str) -> bytes:

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from thalweg_common.config import ConfigError
 
 
-class PrivilegesConfig(Struct, frozen=True, forbid_unknown_fields=True):
+class PrivilegesConfig(Struct, frozen=True):
     """Becoming an ordinary user after the ports are bound."""
 
     drop_privileges: Annotated[

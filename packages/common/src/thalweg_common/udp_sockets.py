@@ -68,7 +68,7 @@ def bind(endpoints: list[Endpoint], workers: int, options: SocketOptions, log: L
         listeners: list[Listener] = []
         for endpoint in endpoints:
             if may_be_missing(endpoint, endpoints) and not ipv6_available():
-                log.warn("no IPv6 on this host, serving IPv4 alone", address=endpoint)
+                log.warn("no IPv6 on this host, serving IPv4 alone", address=str(endpoint))
                 continue
             listener = _listen(endpoint, workers, _for_endpoint(options, endpoint, endpoints))
             undo.callback(listener.close)

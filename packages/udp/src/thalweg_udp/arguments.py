@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ Usage:
 
 Options:
   -c, --config-file FILE  TOML configuration; a file of aquatic_udp works unchanged.
-                          Without it: defaults, ports 3000 of IPv4 and IPv6
+                          Without it: $THALWEG_UDP_CONFIG_FILE, or defaults (port 3000)
   -p, --print-config      print every option with its meaning and default
   -P                      print the configuration in effect, then serve
       --check-config      check file and environment, bind nothing
@@ -33,9 +34,10 @@ Options:
 Environment:
   THALWEG_UDP__SECTION__KEY=value goes before the file, for instance
   THALWEG_UDP__NETWORK__ADDRESS_IPV4=0.0.0.0:6969; lists are separated by commas
+  THALWEG_UDP_CONFIG_FILE=FILE is used where -c is not, also by --health in a container
 
 Signals:
-  TERM, INT    stop: answer what has arrived, then exit; a second one exits at once
+  TERM, INT    stop: answer what has arrived, then exit; a second one exits at once, with 1
   HUP, USR1    read the access list again; a bad file leaves the old list in use
   USR2         write a scrape export now
 
@@ -65,7 +67,8 @@ class _Parser(argparse.ArgumentParser):
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Reads the command line; exits with 2 for a wrong one, with 0 for help and version."""
     parser = _Parser(prog="thalweg-udp", allow_abbrev=False)
-    parser.add_argument("-c", "--config-file", type=Path, metavar="FILE")
+    config_file = os.environ.get("THALWEG_UDP_CONFIG_FILE")
+    parser.add_argument("-c", "--config-file", type=Path, metavar="FILE", default=config_file and Path(config_file))
     parser.add_argument("-P", dest="print_effective", action="store_true")
     parser.add_argument("--status-fd", type=int, metavar="N")
     parser.add_argument("-v", "--version", action="version", version=f"thalweg-udp {core_version()}")

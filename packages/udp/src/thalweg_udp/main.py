@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return serve(loaded.config, loaded.ignored, arguments.status_fd)
     except ConfigError as error:
         return _complain(error, MISUSED)
-    except BindError as error:
+    except (BindError, MemoryError) as error:
         return _complain(error, FAILED)
 
 
@@ -90,7 +90,7 @@ def serve(config: UdpConfig, ignored: list[tuple[str, str]], status_fd: int | No
         tracker.start(on_end=signals.wake)
         log.info("serving", addresses=tracker.urls(), workers=len(tracker.workers), version=core_version())
         for key, reason in ignored:
-            log.info("ignored", key=key, reason=reason)
+            log.info(f"ignored {key}", reason=reason)
         status.write(reports.status(ready=True))
         readiness.notify("READY=1")
 
@@ -171,7 +171,8 @@ def stop(
     if metrics:
         metrics.close()
     if not maintenance.stop(deadline - time.monotonic()):
-        os._exit(STOPPED)  # a job is in the core still; what it uses must not be freed under it
+        log.info("stopped, a job was given up")
+        os._exit(STOPPED)  # the job is in the core still; what it uses must not be freed under it
     tracker.close()
     log.info("stopped")
 
@@ -211,8 +212,11 @@ def _status_writer(descriptor: int | None) -> StatusWriter:
 
 
 def _print(text: str) -> int:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; Python would complain once more when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return STOPPED
 
 

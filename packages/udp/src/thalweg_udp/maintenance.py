@@ -79,7 +79,10 @@ class Maintenance:
     def _run(self) -> None:
         leave_to_main_thread()
         while job := self._next():
-            job()
+            try:
+                job()
+            except Exception as error:
+                self._log.error("a job failed", job=job.__name__, reason=repr(error))
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:

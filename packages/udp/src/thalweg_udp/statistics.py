@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -97,5 +96,7 @@ def _client_table(clients: Mapping[bytes, int]) -> Table:
 
 
 def _html_table(title: str, table: Table) -> str:
+    import html  # its table of entities is not for services without a page
+
     rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>\n" for name, value in table)
     return f"<h2>{html.escape(title)}</h2>\n<table>\n{rows}</table>\n"
