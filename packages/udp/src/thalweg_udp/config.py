@@ -161,7 +161,7 @@ class ProtocolConfig(Struct, frozen=True):
 
 
 class LimitsConfig(Struct, frozen=True):
-    """Caps on the swarm. At a cap the service answers on and makes room by removing the oldest."""
+    """Caps on the swarm. At a cap the service answers on, and small or silent ones make room (docs: the swarm)."""
 
     max_memory_mib: Annotated[
         int,
