@@ -3,8 +3,8 @@
 The swarm changes how it keeps a torrent at about 3 and 128 peers, and keeps downloaders apart from the others; the
 bulk rules walk across those sizes in both directions.
 
-The examples are the same on every run, so that a red build can be repeated at once. THALWEG_EXPLORE=n draws n new random
-ones instead; a failure prints what to paste to repeat it.
+The examples are the same on every run, so that a red build can be repeated at once. THALWEG_EXPLORE=n draws n new
+random ones instead; a failure prints what to paste to repeat it.
 """
 
 import os
