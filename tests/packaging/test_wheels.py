@@ -21,10 +21,7 @@ from tools import build_wheels
 SERVICES = ["thalweg-udp"]
 DEADLINE = 30  # seconds for what takes one
 NOT_OURS = {"pip", "setuptools"}  # what an empty environment has
-DEPENDENCIES = {  # those of thalweg-common and the services, and theirs
-    *("cffi", "pycparser", "msgspec", "prometheus_client"),
-    *("trio", "attrs", "idna", "outcome", "sniffio", "sortedcontainers"),
-}
+DEPENDENCIES = {"cffi", "pycparser", "msgspec", "prometheus_client"}  # of thalweg-common and the services, and theirs
 
 
 def listening_on(command: Path, address: str) -> dict[str, str]:
