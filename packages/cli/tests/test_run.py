@@ -210,3 +210,37 @@ def test_terminals_can_be_plain(environment: dict[str, str], absent: bytes) -> N
     with running_on_terminal(environment) as (_, output, _terminal):
         output.wait_for(rb"udp:? +IPv4 +\d")
     assert absent not in output.seen
+
+
+def test_a_reader_that_goes_away_ends_the_run() -> None:
+    """When the pipe's other end closes, as in `thalweg run | head`, command and service end without a complaint."""
+    command = subprocess.Popen([*COMMAND, *HERE], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert command.stdout is not None
+    assert command.stderr is not None
+    with command.stderr:
+        announce_port(Output(command.stdout.fileno()))
+        services = children(command.pid)
+        command.stdout.close()
+        try:
+            assert command.wait(START_SECONDS) == 0
+        finally:
+            stop(command)
+        assert not [pid for pid in services if Path(f"/proc/{pid}").exists()]
+        assert b"Traceback" not in command.stderr.read()
+
+
+def test_a_terminal_that_goes_away_ends_the_run() -> None:
+    """A closed window leaves no service behind."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm"}
+    command = subprocess.Popen([*COMMAND, *HERE], stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    try:
+        Output(ours).wait_for(rb"udp:? +IPv4 +\d")
+        services = children(command.pid)
+        os.close(ours)
+        assert command.wait(START_SECONDS) == 0
+    finally:
+        stop(command)
+    assert services
+    assert not [pid for pid in services if Path(f"/proc/{pid}").exists()]

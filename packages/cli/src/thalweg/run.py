@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
@@ -32,16 +33,16 @@ examples:
       with a configuration file of your own, which then says where to listen
 
 The announce URLs are printed first. On a terminal a table is redrawn every second; otherwise there is a line every
-few seconds. Ctrl-C stops everything within two seconds.
+two seconds. Ctrl-C stops everything within two seconds.
 
 exit codes:
-  0  stopped by Ctrl-C, SIGTERM or SIGHUP
+  0  stopped by Ctrl-C, SIGTERM or SIGHUP, or because nobody reads its output any more
   1  a service ended by itself; its last log lines are shown
   2  wrong usage or configuration
 """
 
 REDRAW_SECONDS = 1.0
-LINE_SECONDS = 5.0
+LINE_SECONDS = 2.0
 READY_POLL_SECONDS = 0.05
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -137,7 +138,7 @@ class Run:
             async with trio.open_nursery() as nursery:
                 for name in self.plan:
                     nursery.start_soon(self._keep, name, nursery.cancel_scope)
-                nursery.start_soon(self._show)
+                nursery.start_soon(self._show_while_watched, nursery.cancel_scope)
                 async for _ in signals:
                     nursery.cancel_scope.cancel()
         return self._report()
@@ -151,7 +152,17 @@ class Run:
 
     def _log(self, name: str, line: str) -> None:
         if not self.on_screen:
-            print(f"{name}: {line}", file=sys.stderr, flush=True)
+            with suppress(OSError):
+                print(f"{name}: {line}", file=sys.stderr, flush=True)
+
+    async def _show_while_watched(self, everything: trio.CancelScope) -> None:
+        """Shows; when the terminal or the pipe's reader goes away, everything ends."""
+        try:
+            await self._show()
+        except OSError:
+            with Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            everything.cancel()
 
     async def _show(self) -> None:
         while any(view.status is None for view in self.views.values()):
