@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,9 +34,12 @@ def run_command(
 class RunningService:
     """A service with this configuration (TOML), ready when the block begins and gone when it ends."""
 
-    def __init__(self, folder: Path, config: str = LISTEN_ANYWHERE, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, config: str = LISTEN_ANYWHERE, command: Sequence[str] = COMMAND, **environment: str
+    ) -> None:
         """`folder`: where the configuration and the log are written, and the service's working directory."""
         self.folder = folder
+        self._command = command
         self.log_file = folder / "log.txt"
         (folder / "tracker.toml").write_text(config)
         self._environment = _environment(environment)
@@ -46,7 +49,7 @@ class RunningService:
         reader, writer = os.pipe()
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "-c", "tracker.toml", "--status-fd", str(writer)],
+                [*self._command, "-c", "tracker.toml", "--status-fd", str(writer)],
                 cwd=self.folder,
                 env=self._environment,
                 pass_fds=[writer],

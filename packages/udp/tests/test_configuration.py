@@ -210,7 +210,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"ACCESS_LIST__MODE": "allow"}, "access-list.txt: cannot read: No such file or directory"),
+        ({"ACCESS_LIST__MODE": "allow"}, "access_list.path: cannot read access-list.txt: No such file or directory"),
         ({"ACCESS_LIST__MODE": "deny", "ACCESS_LIST__PATH": "bad.txt"},
          'bad.txt: line 2: expected an info hash of 40 hexadecimal digits, got "hello"'),
         ({"PROTOCOL__CONNECTION_SECRET": "short"},

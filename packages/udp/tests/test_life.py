@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,29 @@ def test_stops_on_request_with_exit_code_0(tmp_path: Path, number: signal.Signal
         assert service.stop(number) == 0
         assert not service.next_status().ready
         assert service.log.endswith("stopped\n")
+
+
+# The real service, but its workers do not hear that they shall stop.
+DEAF = [
+    sys.executable,
+    "-c",
+    "import sys, thalweg_udp.main as m; m.Tracker.stop = lambda tracker: None; sys.exit(m.main())",
+]
+
+
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
+    """Whatever is still going on; the exit code says that it was not orderly."""
+    with RunningService(tmp_path, "stop_timeout = 600\n" + LISTEN_ANYWHERE, DEAF) as service:
+        service.send(signal.SIGTERM)
+        service.wait_for_log("stopping within_seconds=600")
+        assert service.stop(signal.SIGINT) == 1
+        assert service.log.endswith("stopped at once\n")
+
+
+def test_stopping_takes_no_longer_than_it_may(tmp_path: Path) -> None:
+    """A worker that hangs does not keep the process alive."""
+    with RunningService(tmp_path, "stop_timeout = 1\n" + LISTEN_ANYWHERE, DEAF) as service:
+        assert service.stop() == 1
 
 
 def test_several_workers_share_one_port(tmp_path: Path) -> None:
@@ -128,7 +152,10 @@ def test_logs_name_no_client_and_no_torrent(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give it up")
 def test_root_is_given_up_after_binding(tmp_path: Path) -> None:
     """Started as root it becomes the configured user for good, both families on, in every thread."""
-    config = LISTEN_ANYWHERE + '[privileges]\ndrop_privileges = true\nuser = "nobody"\ngroup = "nogroup"\n'
+    config = LISTEN_ANYWHERE + (
+        '[privileges]\ndrop_privileges = true\nuser = "nobody"\ngroup = "nogroup"\n'
+        '[statistics]\nrun_prometheus_endpoint = true\nprometheus_endpoint_address = "127.0.0.1:0"\n'
+    )
     with RunningService(tmp_path, config) as service:
         for task in Path(f"/proc/{service.process.pid}/task").iterdir():
             fields = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())

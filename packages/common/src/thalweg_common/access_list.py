@@ -50,7 +50,7 @@ def read_access_list(path: Path) -> bytes:
             for number, line in enumerate(lines, 1):
                 info_hashes += _parse_line(line, f"{path}: line {number}")
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot read: {reason_of(error)}") from error
+        raise ConfigError(f"access_list.path: cannot read {path}: {reason_of(error)}") from error
     return bytes(info_hashes)
 
 

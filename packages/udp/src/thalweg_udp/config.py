@@ -168,8 +168,8 @@ class LimitsConfig(Struct, frozen=True):
         Meta(
             ge=0,
             le=65536,
-            description="MiB for torrents and peers. 0: half of what this machine or its container has. "
-            "64 MiB hold about five million peers of large torrents.",
+            description="MiB for torrents and peers. 0: half of what this machine or its container has. A peer takes "
+            "about 9 bytes in a large torrent, and about 30 with its share of a torrent of three.",
         ),
     ] = 0
     max_torrents: Annotated[int, Meta(ge=0, le=1 << 32, description="Torrents, both families together. 0: no cap.")] = 0
