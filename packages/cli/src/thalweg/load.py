@@ -55,16 +55,34 @@ def resolve(url: str, allow_public: bool) -> tuple[str, int]:
     return address, parts.port
 
 
+class _Silence:
+    """Notices a tracker that does not answer any more."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        # Lost requests make the generator connect again, so connect replies alone are no sign of life.
+        self._connects_only = traffic.announces + traffic.scrapes == 0
+        self._answered = time.monotonic()
+        self._replies = 0
+
+    def check(self, counts: Counts) -> None:
+        """LoadError after SILENCE_SECONDS without a new reply."""
+        replies = sum(count for kind, count in counts.replies.items() if kind != "connect" or self._connects_only)
+        now = time.monotonic()
+        if replies != self._replies:
+            self._answered, self._replies = now, replies
+        elif now - self._answered > SILENCE_SECONDS:
+            raise LoadError(f"no reply for {SILENCE_SECONDS:g} seconds: does the tracker run, and serve any torrent?")
+
+
 def fill(generator: Generator, progress: Progress) -> float:
     """Announces every peer once; seconds it took. LoadError when the tracker stops answering."""
-    start = answered = time.monotonic()
-    replies = 0
+    start = time.monotonic()
+    silence = _Silence(Traffic())
     while not generator.run(Phase.FILL, SLICE_SECONDS):
         counts = generator.counts()
-        progress.update(
-            counts.replies["announce"] / generator.population.peers, counts.replies["announce"], counts.lost
-        )
-        answered, replies = _watch_silence(counts, answered, replies)
+        announced = counts.replies["announce"]
+        progress.update(announced / generator.population.peers, announced, counts.lost)
+        silence.check(counts)
     counts = generator.counts()
     progress.finish(counts.replies["announce"], counts.lost)
     return time.monotonic() - start
@@ -72,27 +90,14 @@ def fill(generator: Generator, progress: Progress) -> float:
 
 def measure(generator: Generator, seconds: float, progress: Progress) -> float:
     """Plays for a time; the seconds it really took. Ctrl-C ends it early, with KeyboardInterrupt."""
-    start = answered = time.monotonic()
-    replies = 0
+    start = time.monotonic()
+    silence = _Silence(generator.traffic)
     while (left := start + seconds - time.monotonic()) > 0:
         generator.run(Phase.STEADY, max(0.001, min(left, SLICE_SECONDS)))
         counts = generator.counts()
-        total = sum(counts.replies.values())
-        progress.update((time.monotonic() - start) / seconds, total, counts.lost)
-        answered, replies = _watch_silence(counts, answered, replies)
+        progress.update((time.monotonic() - start) / seconds, sum(counts.replies.values()), counts.lost)
+        silence.check(counts)
     return time.monotonic() - start
-
-
-def _watch_silence(counts: Counts, answered: float, replies: int) -> tuple[float, int]:
-    """When the tracker last answered and what it had answered by then."""
-    now, total = time.monotonic(), sum(counts.replies.values())
-    if total != replies:
-        return now, total
-    if now - answered > SILENCE_SECONDS:
-        raise LoadError(
-            f"no reply for {SILENCE_SECONDS:.0f} seconds: is the tracker running, and does it speak UDP there?"
-        )
-    return answered, replies
 
 
 def _play(

@@ -76,6 +76,7 @@ class Generator:
         ip = ipaddress.ip_address(address)
         many = ip.version == 4 and ip.is_loopback
         self.population = population
+        self.traffic = traffic
         self.sources = traffic.sources if many else 1
         options = _options(ip, port, population, traffic, self.sources)
         weights = population.weights()

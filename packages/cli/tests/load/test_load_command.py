@@ -72,7 +72,7 @@ def test_a_silent_tracker_ends_the_run(
     tracker.reply = lambda request: []
     monkeypatch.setattr(load, "SILENCE_SECONDS", 0.1)
     assert run(f"udp://127.0.0.1:{tracker.port}", "--peers", "64", "--torrents", "4", "--timeout", "0.1") == 1
-    assert "is the tracker running" in capsys.readouterr().err
+    assert "does the tracker run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["nonsense", "udp://127.0.0.1", "udp://:80"])
