@@ -52,7 +52,7 @@ wheels: $(VENV)/ready ## every distribution into dist/
 	$(PYTHON) tools/build_wheels.py dist
 
 bench-udp: programs $(VENV)/ready $(CORE) ## the UDP service against the kernel's limit and opentracker
-	$(PYTHON) tests/bench/udp.py $(ARGS)
+	$(PYTHON) -m tests.bench.udp $(ARGS)
 
 programs: ## the programs and headers that tests use (installs them when root on Debian)
 	@$(PYTHON3) tools/system_packages.py test
