@@ -2,7 +2,6 @@
 
 import socket
 import sys
-from pathlib import Path
 
 from thalweg_common import udp_wire
 
@@ -32,7 +31,7 @@ def start_thalweg_udp(programs: Programs, host: Host) -> Program:
     """Start `thalweg-udp` bound to the wildcard of both families."""
     configuration = programs.folder / "thalweg-udp.toml"
     configuration.write_text(CONFIGURATION)
-    command = [str(Path(sys.executable).with_name("thalweg-udp")), "-c", str(configuration)]
+    command = [sys.executable, "-m", "thalweg_udp.main", "-c", str(configuration)]
     return programs.start("thalweg-udp", host, command)
 
 
@@ -41,7 +40,8 @@ def start_opentracker(programs: Programs, host: Host, info_hashes: list[bytes]) 
     (programs.folder / "whitelist").write_text("".join(f"{info_hash.hex()}\n" for info_hash in info_hashes))
     address, port = host.address(4), str(PORT)
     options = ["-i", address, "-p", port, "-P", port, "-d", str(programs.folder), "-w", "whitelist"]
-    return programs.start("opentracker", host, ["opentracker", *options])
+    # As root it wants to become somebody else, whom a user namespace may not have.
+    return programs.start("opentracker", host, ["opentracker", *options, "-u", "root"])
 
 
 class TrackerView:
