@@ -40,8 +40,9 @@ def start_opentracker(programs: Programs, host: Host, info_hashes: list[bytes]) 
     (programs.folder / "whitelist").write_text("".join(f"{info_hash.hex()}\n" for info_hash in info_hashes))
     address, port = host.address(4), str(PORT)
     options = ["-i", address, "-p", port, "-P", port, "-d", str(programs.folder), "-w", "whitelist"]
-    # As root it wants to become somebody else, whom a user namespace may not have.
-    return programs.start("opentracker", host, ["opentracker", *options, "-u", "root"])
+    # As root it wants to become somebody else, whom a user namespace does not have: so it never sees itself as root.
+    not_root = ["unshare", "--user", "--map-user=1000"]
+    return programs.start("opentracker", host, [*not_root, "opentracker", *options])
 
 
 class TrackerView:
