@@ -22,12 +22,12 @@ LISTEN_ANYWHERE = 'network.addresses = ["127.0.0.1:0", "[::1]:0"]\n'
 
 
 def run_command(
-    *arguments: str, environment: dict[str, str] | None = None, **options: Any
+    *arguments: str, command: Sequence[str] = COMMAND, environment: dict[str, str] | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Runs thalweg-udp to its end."""
-    command = [*COMMAND, *arguments]
+    whole = [*command, *arguments]
     return subprocess.run(
-        command, env=_environment(environment), capture_output=True, text=True, timeout=PATIENCE, check=False, **options
+        whole, env=_environment(environment), capture_output=True, text=True, timeout=PATIENCE, check=False, **options
     )
 
 

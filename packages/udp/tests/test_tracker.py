@@ -1,12 +1,9 @@
 """The tracker object in this process: failures that nobody can cause from outside."""
 
 import os
-import resource
 from pathlib import Path
 
-import pytest
 from thalweg_common import udp_sockets
-from thalweg_common.config import ConfigError
 from thalweg_common.endpoints import parse_endpoint
 from thalweg_common.log import Log
 from thalweg_common.signals import Signals
@@ -17,7 +14,7 @@ from thalweg_udp.main import FAILED, control
 from thalweg_udp.maintenance import Maintenance
 from thalweg_udp.tracker import Tracker, make_swarm
 
-PATIENCE = 20.0
+from packages.udp.tests.running import COMMAND, run_command
 
 
 def test_a_worker_that_fails_ends_the_service(tmp_path: Path) -> None:
@@ -26,14 +23,14 @@ def test_a_worker_that_fails_ends_the_service(tmp_path: Path) -> None:
         log = Log("udp", descriptor=file.fileno())
         options = SocketOptions(receive_buffer=0, only_ipv6=True)
         listeners = udp_sockets.bind([parse_endpoint("127.0.0.1:0")], 1, options, log)
-        tracker = Tracker(UdpConfig(), os.urandom(16), listeners, workers=1)
-        maintenance = Maintenance(tracker, UdpConfig(), log)
-        listeners[0].close()  # under the worker's feet
-        tracker.start(on_end=signals.wake)
-        assert control(signals, Timers(), tracker, maintenance, log) == FAILED
-        assert not tracker.is_serving()
-        assert maintenance.stop(PATIENCE)
-        tracker.close()
+        with (
+            Tracker(UdpConfig(), os.urandom(16), listeners, workers=1) as tracker,
+            Maintenance(tracker, UdpConfig(), log) as maintenance,
+        ):
+            listeners[0].close()  # under the worker's feet
+            tracker.start(on_end=signals.wake)
+            assert control(signals, Timers(), tracker, maintenance, log) == FAILED
+            assert not tracker.is_serving()
     assert 'a worker failed reason="Bad file descriptor"' in (tmp_path / "log").read_text()
 
 
@@ -48,10 +45,10 @@ def test_memory_by_itself_is_half_of_what_there_is() -> None:
 
 def test_memory_that_is_not_to_be_had_is_told() -> None:
     """As a mistake of configuration, with the key."""
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, before[1]))
-    try:
-        with pytest.raises(ConfigError, match=r"limits\.max_memory_mib: the system does not give 65536 MiB"):
-            make_swarm(UdpConfig(limits=LimitsConfig(max_memory_mib=65536)))
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+    limited = ["sh", "-c", 'ulimit -v 1048576; exec "$@"', "sh", *COMMAND]
+    settings = {"THALWEG_UDP__NETWORK__ADDRESSES": "127.0.0.1:0", "THALWEG_UDP__LIMITS__MAX_MEMORY_MIB": "65536"}
+    ended = run_command(command=limited, environment=settings)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        "thalweg-udp: limits.max_memory_mib: the system does not give 65536 MiB of address space"
+    )

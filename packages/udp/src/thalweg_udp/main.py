@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
 
 from thalweg_common import privileges, readiness, udp_sockets
 from thalweg_common.config import ConfigError
@@ -32,9 +32,6 @@ from thalweg_udp.maintenance import Maintenance, load_access_list
 from thalweg_udp.reports import Reports
 from thalweg_udp.secret import connection_secret
 from thalweg_udp.tracker import Tracker
-
-if TYPE_CHECKING:
-    from thalweg_udp.metrics import Collection
 
 STOPPED, FAILED, MISUSED = 0, 1, 2
 
@@ -80,11 +77,11 @@ def serve(config: UdpConfig, ignored: list[tuple[str, str]], status_fd: int | No
     """The life of the service."""
     log = Log("udp", config.log_level, config.log_format)
     status = _status_writer(status_fd)
-    with Signals() as signals:
-        tracker = start(config, log)
-        maintenance = Maintenance(tracker, config, log)
+    with Signals() as signals, ExitStack() as closing:
+        tracker = closing.enter_context(start(config, log))
+        maintenance = closing.enter_context(Maintenance(tracker, config, log))
         reports = Reports(tracker, maintenance, config.statistics, log)
-        metrics = serve_metrics(config, tracker, maintenance, log)
+        serve_metrics(config, tracker, maintenance, closing, log)
         _become_ordinary(config, log)
 
         tracker.start(on_end=signals.wake)
@@ -99,7 +96,8 @@ def serve(config: UdpConfig, ignored: list[tuple[str, str]], status_fd: int | No
 
         readiness.notify("STOPPING=1")
         status.write(reports.status(ready=False))
-        stop(config, signals, tracker, maintenance, metrics, log)
+        stop(config.stop_timeout, signals, tracker, maintenance, log)
+    log.info("stopped")
     return code
 
 
@@ -110,30 +108,34 @@ def start(config: UdpConfig, log: Log) -> Tracker:
     workers = worker_count(config)
     network = config.network
     options = SocketOptions(receive_buffer=network.socket_recv_buffer_size, only_ipv6=only_ipv6(network))
-    listeners = udp_sockets.bind(endpoints(network), workers, options, log)
-    tracker = Tracker(config, secret, listeners, workers)
+    with ExitStack() as undo:
+        listeners = udp_sockets.bind(endpoints(network), workers, options, log)
+        for listener in listeners:
+            undo.callback(listener.close)
+        tracker = Tracker(config, secret, listeners, workers)
+        undo.pop_all()
     if access_list is not None:
         tracker.set_access_list(access_list)
         log.info("access list read", mode=config.access_list.mode, info_hashes=len(access_list))
     return tracker
 
 
-def serve_metrics(config: UdpConfig, tracker: Tracker, maintenance: Maintenance, log: Log) -> Collection | None:
+def serve_metrics(config: UdpConfig, tracker: Tracker, maintenance: Maintenance, closing: ExitStack, log: Log) -> None:
     """Opens the Prometheus endpoint where it is wanted; only then its libraries are loaded."""
     statistics = config.statistics
     if not (statistics.run_prometheus_endpoint and statistics.interval):
-        return None
+        return
     from thalweg_common import metrics
 
     from thalweg_udp.metrics import METRICS, Collection
 
     collection = Collection(tracker, maintenance, config, time.time())
+    closing.callback(collection.close)
     try:
         endpoint = metrics.serve(parse_endpoint(statistics.prometheus_endpoint_address), METRICS, collection)
     except metrics.MetricsError as error:
         raise BindError(str(error)) from error
     log.info("serving metrics", url=f"http://{endpoint}/metrics")
-    return collection
 
 
 def control(signals: Signals, timers: Timers, tracker: Tracker, maintenance: Maintenance, log: Log) -> int:
@@ -152,29 +154,18 @@ def control(signals: Signals, timers: Timers, tracker: Tracker, maintenance: Mai
         timers.run_due()
 
 
-def stop(
-    config: UdpConfig,
-    signals: Signals,
-    tracker: Tracker,
-    maintenance: Maintenance,
-    metrics: Collection | None,
-    log: Log,
-) -> None:
+def stop(seconds: float, signals: Signals, tracker: Tracker, maintenance: Maintenance, log: Log) -> None:
     """Lets the workers finish what they have begun; ends the process at once when asked again or when it takes long."""
-    log.info("stopping", within_seconds=config.stop_timeout)
-    deadline = time.monotonic() + config.stop_timeout
+    log.info("stopping", within_seconds=seconds)
+    deadline = time.monotonic() + seconds
     tracker.stop()
     while tracker.is_serving():
         if signals.wait(deadline - time.monotonic()) in (Event.STOP, Event.TIMEOUT):
             log.warn("stopped at once")
             os._exit(FAILED)
-    if metrics:
-        metrics.close()
     if not maintenance.stop(deadline - time.monotonic()):
         log.info("stopped, a job was given up")
         os._exit(STOPPED)  # the job is in the core still; what it uses must not be freed under it
-    tracker.close()
-    log.info("stopped")
 
 
 def _timers(config: UdpConfig, maintenance: Maintenance, reports: Reports, status: StatusWriter) -> Timers:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from thalweg_common.access_list import read_access_list
 from thalweg_common.config import ConfigError, reason_of
@@ -50,6 +51,14 @@ class Maintenance:
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
         self._thread.start()
 
+    def __enter__(self) -> Self:
+        """Itself; leaving ends the thread when its job is done."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits for the job it is at; it looks often whether it should end."""
+        self.stop(None)
+
     def reload(self) -> None:
         """Asks for the access list to be read again."""
         self._ask(self._reload)
@@ -62,12 +71,12 @@ class Maintenance:
         """Asks for the peers of every torrent to be counted."""
         self._ask(self._count_peers)
 
-    def stop(self, seconds: float) -> bool:
+    def stop(self, seconds: float | None) -> bool:
         """Gives up what can be given up; False when a job still runs after so many seconds."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join(max(0.0, seconds))
+        self._thread.join(None if seconds is None else max(0.0, seconds))
         return not self._thread.is_alive()
 
     def _ask(self, job: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from typing import Self
 
 from thalweg_common._core import ffi, lib
 from thalweg_common.config import ConfigError
@@ -36,8 +37,9 @@ class Tracker:
         """Why a worker ended by itself."""
         self._rules = _rules(config, secret)
         made = lib.tw_udp_service_new(self.swarm.cdata, self._rules, config.cleaning.max_connection_age)
-        self._service = _owned(made, lib.tw_udp_service_free)
+        self._service = _owned(made, lib.tw_udp_service_free, self.swarm.cdata)
         self.workers = [self._make_worker(number) for number in range(workers)]
+        self._threads: list[threading.Thread] = []
         self._serving: set[int] = set()
         self._stopping = False
 
@@ -48,8 +50,12 @@ class Tracker:
     def start(self, on_end: Callable[[], None]) -> None:
         """Starts the workers. `on_end` is called in a worker's thread when it has ended, asked or by itself."""
         self._serving = set(range(len(self.workers)))
-        for number in range(len(self.workers)):
-            threading.Thread(target=self._serve, args=(number, on_end), name=f"worker-{number}", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._serve, args=(number, on_end), name=f"worker-{number}", daemon=True)
+            for number in self._serving
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def set_access_list(self, access_list: AccessList | None) -> None:
         """Lets all workers use another list and forgets the old one. May take a second; one thread at a time."""
@@ -66,8 +72,15 @@ class Tracker:
         """Whether a worker still runs."""
         return bool(self._serving)
 
-    def close(self) -> None:
-        """Frees everything. Only when no thread is in a call of the core any more."""
+    def __enter__(self) -> Self:
+        """Itself; leaving stops and frees it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Frees everything, workers before what they borrow. No other thread may be in a call of the core."""
+        self.stop()
+        for thread in self._threads:
+            thread.join()
         for worker in self.workers:
             ffi.release(worker)
         ffi.release(self._service)
@@ -78,7 +91,7 @@ class Tracker:
     def _make_worker(self, number: int) -> object:
         sockets = [listener.sockets[number].fileno() for listener in self.listeners]
         made = lib.tw_udp_worker_new(self._service, sockets, len(sockets), os.urandom(32))
-        return _owned(made, lib.tw_udp_worker_free)
+        return _owned(made, lib.tw_udp_worker_free, self._service)
 
     def _serve(self, number: int, on_end: Callable[[], None]) -> None:
         leave_to_main_thread()
@@ -122,7 +135,12 @@ def _rules(config: UdpConfig, secret: bytes) -> object:
     return rules
 
 
-def _owned(made: object, free: object) -> object:
+def _owned(made: object, free: Callable[[object], None], borrowed: object) -> object:
+    """A C object that frees itself, and until then keeps what it has borrowed."""
     if made == ffi.NULL:
         raise MemoryError("out of memory or file descriptors")
-    return ffi.gc(made, free)
+
+    def destroy(cdata: object, _borrowed: object = borrowed) -> None:
+        free(cdata)
+
+    return ffi.gc(made, destroy)
