@@ -254,7 +254,7 @@ class UdpConfig(Struct, frozen=True):
 
     socket_workers: Annotated[
         int, Meta(ge=0, le=1024, description="Threads that serve clients. 0: one for each available CPU.")
-    ] = 1
+    ] = 0
     log_level: Annotated[Level, Meta(description="The least important messages that are written.")] = "info"
     log_format: Annotated[Form, Meta(description="Log lines for people, or as JSON objects.")] = "human"
     stop_timeout: Annotated[
