@@ -10,6 +10,7 @@ PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 CSRC := packages/common/csrc
 CORE := packages/common/src/thalweg_common/_core.abi3.so
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+C_TESTS := $(if $(wildcard tests/c/Makefile),sanitize)
 PYTHON_FILES = $(shell git ls-files --cached --others --exclude-standard '*.py')
 
 MAKEFLAGS += --no-print-directory
@@ -24,7 +25,7 @@ help: ## this list
 run: $(CORE) ## start the whole suite here, in the foreground (ARGS="..." are passed on)
 	@exec $(VENV)/bin/thalweg run $(ARGS)
 
-test: programs lint check ## everything that CI runs
+test: programs lint $(C_TESTS) check ## everything that CI runs
 
 lint: $(VENV)/ready ## format, lint and types of Python, format and strict warnings of C
 	$(PYTHON) -m ruff check
@@ -32,7 +33,7 @@ lint: $(VENV)/ready ## format, lint and types of Python, format and strict warni
 	@echo mypy, clang-format and strict compilers on $(words $(PYTHON_FILES)) Python files and $(words $(C_FILES)) C files
 	@$(PYTHON) -m mypy $(PYTHON_FILES)
 	@$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
-	@tools/strict-c $(wildcard $(CSRC)/*.c)
+	@tools/strict-c $(filter %.c,$(C_FILES))
 
 check: $(VENV)/ready $(CORE) ## the Python tests (ARGS="-k swarm" are pytest's)
 	$(PYTHON) -m pytest $(ARGS)
