@@ -10,7 +10,7 @@ PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 CSRC := packages/common/csrc
 CORE := packages/common/src/thalweg_common/_core.abi3.so
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
-C_TESTS := $(if $(wildcard tests/c/Makefile),sanitize)
+C_TESTS := $(if $(wildcard tests/c/Makefile),sanitize fuzz)
 PYTHON_FILES = $(shell git ls-files --cached --others --exclude-standard '*.py')
 
 MAKEFLAGS += --no-print-directory
@@ -38,10 +38,10 @@ lint: $(VENV)/ready ## format, lint and types of Python, format and strict warni
 check: $(VENV)/ready $(CORE) ## the Python tests (ARGS="-k swarm" are pytest's)
 	$(PYTHON) -m pytest $(ARGS)
 
-sanitize: $(VENV)/ready ## the C tests under the address, undefined and thread sanitizers
+sanitize: programs ## the C tests under the address, undefined and thread sanitizers
 	$(MAKE) -C tests/c test
 
-fuzz: programs ## libFuzzer on every entry into the C core
+fuzz: programs ## libFuzzer on every entry into the C core, a minute each (FUZZ_SECONDS=3600)
 	$(MAKE) -C tests/c fuzz
 
 format: $(VENV)/ready ## put Python and C into shape
