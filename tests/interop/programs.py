@@ -3,8 +3,9 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from tests.interop.network import Host
 
@@ -46,7 +47,7 @@ class Programs:
         self.folder = folder
         self.running: list[Program] = []
 
-    def __enter__(self) -> "Programs":
+    def __enter__(self) -> Self:
         """Begin with no program."""
         return self
 
@@ -58,10 +59,8 @@ class Programs:
         for program in self.running:
             program.end(deadline)
 
-    def start(
-        self, name: str, host: Host, command: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> Program:
-        """Start `command` on `host`; what it prints goes to NAME.log in the folder."""
+    def start(self, name: str, host: Host, command: Sequence[str]) -> Program:
+        """Start `command` on `host`, at home in the folder; what it prints goes to NAME.log there."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -70,7 +69,7 @@ class Programs:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env=os.environ | dict(environment or {}),
+                env=os.environ | {"HOME": str(self.folder)},
             )
         program = Program(name, log, process)
         self.running.append(program)

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from typing import Self
 
 from thalweg_common import udp_wire
 
@@ -55,7 +56,7 @@ class TrackerView:
         self.socket.settimeout(0.5)
         self.socket.connect((tracker, PORT))
 
-    def __enter__(self) -> "TrackerView":
+    def __enter__(self) -> Self:
         """Give the view itself; leaving closes its socket."""
         return self
 

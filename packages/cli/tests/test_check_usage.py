@@ -1,6 +1,7 @@
 """How `thalweg check` treats its command line, names and addresses."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -142,3 +143,14 @@ def test_ctrl_c_is_no_traceback() -> None:
             printed, _ = process.communicate(timeout=5)
     assert process.returncode == 130
     assert printed == ""
+
+
+def test_an_unread_report_is_no_traceback() -> None:
+    """`thalweg check … | head` may close the pipe early; nothing is complained of."""
+    command = [sys.executable, "-m", "thalweg.main", "check", f"udp://127.0.0.1:{closed_port()}"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=20)
+    os.close(writing)
+    assert done.returncode == 1
+    assert done.stderr == b""

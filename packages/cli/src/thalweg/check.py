@@ -6,15 +6,20 @@ import argparse
 import secrets
 import socket
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 import trio
 
-from thalweg.check_report import AddressReport, TrackerReport, Verdict, render, summarize
+from thalweg.check_report import TrackerReport, Verdict, render, summarize
 from thalweg.check_udp import check_udp_address
 from thalweg.tracker_url import TrackerUrl, TrackerUrlError, parse_tracker_url
 from thalweg.udp_exchange import Patience
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 SUMMARY = "probe trackers as clients and newTrackon do, over both address families"
 EXAMPLES = """\
@@ -35,6 +40,8 @@ exit codes:
   2  wrong usage, among it URLs that this version cannot check
 """
 
+URLS_AT_ONCE = 50
+"""The others wait their turn: each takes a few sockets."""
 MAX_ADDRESSES = 8
 """Addresses of one name that are probed; more are left out."""
 
@@ -72,20 +79,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _check_all(urls: list[TrackerUrl], arguments: argparse.Namespace) -> list[TrackerReport]:
     """Prints each report as soon as it is complete, unless JSON is asked for; gives them in the order of the URLs."""
-    reports: dict[int, TrackerReport] = {}
+    limit = trio.CapacityLimiter(URLS_AT_ONCE)
 
-    async def check_one(place: int, url: TrackerUrl) -> None:
-        reports[place] = await check_tracker(url, arguments)
+    async def check_one(url: TrackerUrl) -> TrackerReport:
+        async with limit:
+            report = await check_tracker(url, arguments)
         if not arguments.json:
-            print(render(reports[place]), flush=True)
+            print(render(report), flush=True)
+        return report
 
     if sys.stderr.isatty() and not arguments.json:
         longest = arguments.timeout * arguments.tries
         print(f"checking {len(urls)} tracker(s); a silent one takes {longest:g} s …", file=sys.stderr)
-    async with trio.open_nursery() as nursery:
-        for place, url in enumerate(urls):
-            nursery.start_soon(check_one, place, url)
-    return [reports[place] for place in range(len(urls))]
+    return await _at_once(check_one, urls)
 
 
 async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> TrackerReport:
@@ -102,15 +108,20 @@ async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> Track
         info_hash=arguments.info_hash or secrets.token_bytes(20),
         patience=Patience(arguments.timeout, arguments.tries),
     )
-    reports: dict[str, AddressReport] = {}
+    return summarize(url.text, await _at_once(probe, addresses))
 
-    async def check_one(address: str) -> None:
-        reports[address] = await probe(address)
+
+async def _at_once(function: Callable[[T], Awaitable[R]], values: Sequence[T]) -> list[R]:
+    """Calls `function` with every value at the same time; gives the results in the order of the values."""
+    results: dict[int, R] = {}
+
+    async def call(place: int, value: T) -> None:
+        results[place] = await function(value)
 
     async with trio.open_nursery() as nursery:
-        for address in addresses:
-            nursery.start_soon(check_one, address)
-    return summarize(url.text, [reports[address] for address in addresses])
+        for place, value in enumerate(values):
+            nursery.start_soon(call, place, value)
+    return [results[place] for place in range(len(values))]
 
 
 async def _resolve(url: TrackerUrl, family: int) -> list[str]:

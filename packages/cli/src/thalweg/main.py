@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
 
@@ -18,6 +20,9 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it; `run` ends with 0, for there Ctrl-C is the proper end."""
+
+UNREAD = 1
+"""Exit code when the reader of standard output went away before all was written."""
 
 DESCRIPTION = "Run BitTorrent trackers here, check trackers anywhere, and put them under load."
 EPILOG = """\
@@ -62,13 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     try:
         code: int = COMMANDS[parsed.command].run(parsed)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BaseExceptionGroup as group:  # what trio makes of Ctrl-C in a nursery
-        if group.split(KeyboardInterrupt)[1] is not None:
-            raise
-        return INTERRUPTED
+    except* KeyboardInterrupt:
+        code = INTERRUPTED
+    except* BrokenPipeError:
+        _write_nowhere()
+        code = UNREAD
     return code
+
+
+def _write_nowhere() -> None:
+    """Standard output's reader is gone: what is still in the buffer must not become an error at exit."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ class Link:
             with trio.move_on_after(patience.timeout) as waiting:
                 while True:
                     reply, source = await self.receive()
-                    took = (trio.current_time() - sent) * 1000
+                    took = round((trio.current_time() - sent) * 1000, 3)
                     try:
                         return Answer(self._examine(reply, source, transaction, parse), took)
                     except ExchangeError as error:
