@@ -39,9 +39,12 @@ class Screen:
 
     @staticmethod
     def size() -> tuple[int, int]:
-        """Columns and rows, asked anew each time because windows change."""
+        """Columns and rows to draw on, asked anew each time because windows change.
+
+        The last column stays free: after a character there, clearing the rest of the line takes it away again.
+        """
         size = shutil.get_terminal_size()
-        return size.columns, size.lines
+        return max(size.columns - 1, 1), size.lines
 
     def draw(self, lines: Sequence[str], bold: Sequence[str] = ()) -> None:
         """Replaces what is shown by `lines`; those that begin with one of `bold` stand out."""
