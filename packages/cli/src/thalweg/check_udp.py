@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import trio
 from thalweg_common import udp_wire
@@ -35,8 +34,6 @@ LONGEST_REASON = 200
 
 SILENCE = 1.0
 """Seconds without a reply that count as silence, or the time-out where that is shorter."""
-
-T = TypeVar("T")
 
 
 async def check_udp_address(
