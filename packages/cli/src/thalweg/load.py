@@ -118,7 +118,7 @@ def _play(
     seconds = time.monotonic() - start
     counts = generator.counts()
     server = _server_cost(arguments.pid, before, sum(counts.replies.values())) if arguments.pid else None
-    progress.finish(sum(counts.replies.values()), counts.lost)
+    progress.finish(sum(counts.replies.values()), counts.lost, complete=not interrupted)
     report = make_report(
         counts,
         seconds,

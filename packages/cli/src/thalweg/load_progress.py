@@ -18,12 +18,14 @@ class Progress:
         self._title = title
         self._stream = stream
         self._terminal = stream.isatty()
+        self._share = 0.0
         self._replies = 0
         self._since = self._shown = time.monotonic()
 
     def update(self, share: float, replies: int, lost: int) -> None:
         """`share` of the phase is done (0 … 1); replies and lost requests are counted from its start."""
         now = time.monotonic()
+        self._share = share
         if not self._terminal and now - self._shown < _LINE_SECONDS:
             return
         self._shown = now
@@ -31,9 +33,9 @@ class Progress:
         self._replies, self._since = replies, now
         self._write(share, f"{rate:,.0f} replies/s, {lost:,} lost")
 
-    def finish(self, replies: int, lost: int) -> None:
+    def finish(self, replies: int, lost: int, *, complete: bool = True) -> None:
         """The last state; later output begins on a new line."""
-        self._write(1.0, f"{replies:,} replies, {lost:,} lost")
+        self._write(1.0 if complete else self._share, f"{replies:,} replies, {lost:,} lost")
         if self._terminal:
             self._stream.write("\n")
             self._stream.flush()
