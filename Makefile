@@ -10,7 +10,6 @@ PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 CSRC := packages/common/csrc
 CORE := packages/common/src/thalweg_common/_core.abi3.so
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
-C_TESTS := $(if $(wildcard tests/c/Makefile),sanitize fuzz)
 PYTHON_FILES = $(shell git ls-files --cached --others --exclude-standard '*.py')
 
 MAKEFLAGS += --no-print-directory
@@ -25,7 +24,7 @@ help: ## this list
 run: $(CORE) ## start the whole suite here, in the foreground (ARGS="..." are passed on)
 	@exec $(VENV)/bin/thalweg run $(ARGS)
 
-test: programs lint $(C_TESTS) check ## everything that CI runs
+test: programs lint check ## everything that CI runs
 
 lint: $(VENV)/ready ## format, lint and types of Python, format and strict warnings of C
 	$(PYTHON) -m ruff check
@@ -35,10 +34,10 @@ lint: $(VENV)/ready ## format, lint and types of Python, format and strict warni
 	@$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 	@tools/strict-c $(filter %.c,$(C_FILES))
 
-check: $(VENV)/ready $(CORE) ## the Python tests (ARGS="-k swarm" are pytest's)
+check: $(VENV)/ready $(CORE) ## the tests (ARGS="-k swarm" are pytest's)
 	$(PYTHON) -m pytest $(ARGS)
 
-sanitize: programs ## the C tests under the address, undefined and thread sanitizers
+sanitize: programs ## the C tests alone, under the address, undefined and thread sanitizers
 	$(MAKE) -C tests/c test
 
 fuzz: programs ## libFuzzer on every entry into the C core, a minute each (FUZZ_SECONDS=3600)
