@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from thalweg_common.binding import BindError, ipv6_available
 from thalweg_common.endpoints import parse_endpoint
 from thalweg_common.log import Log
-from thalweg_common.udp_sockets import BindError, Listener, SocketOptions, bind, ipv6_available
+from thalweg_common.udp_sockets import Listener, SocketOptions, bind
 
 OPTIONS = SocketOptions(receive_buffer=100_000, only_ipv6=True)
 IP_PKTINFO = 8

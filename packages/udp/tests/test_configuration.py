@@ -9,7 +9,8 @@ import pytest
 from thalweg_common.config import ConfigError
 from thalweg_common.config_text import sample
 from thalweg_common.endpoints import parse_endpoint
-from thalweg_udp.config import IGNORED, PREFIX, UdpConfig, endpoints, load_config, only_ipv6
+from thalweg_common.listen_config import endpoints, only_ipv6
+from thalweg_udp.config import IGNORED, PREFIX, UdpConfig, load_config
 
 from packages.udp.tests.running import COMMAND, LISTEN_ANYWHERE, RunningService, run_command
 

@@ -4,15 +4,16 @@ import os
 from pathlib import Path
 
 from thalweg_common import udp_sockets
+from thalweg_common.command import FAILED
 from thalweg_common.endpoints import parse_endpoint
 from thalweg_common.log import Log
 from thalweg_common.signals import Signals
 from thalweg_common.timers import Timers
 from thalweg_common.udp_sockets import SocketOptions
-from thalweg_udp.config import LimitsConfig, UdpConfig
-from thalweg_udp.main import FAILED, control
+from thalweg_udp.config import UdpConfig
+from thalweg_udp.main import control
 from thalweg_udp.maintenance import Maintenance
-from thalweg_udp.tracker import Tracker, make_swarm
+from thalweg_udp.tracker import Tracker
 
 from packages.udp.tests.running import COMMAND, run_command
 
@@ -32,15 +33,6 @@ def test_a_worker_that_fails_ends_the_service(tmp_path: Path) -> None:
             assert control(signals, Timers(), tracker, maintenance, log) == FAILED
             assert not tracker.is_serving()
     assert 'a worker failed reason="Bad file descriptor"' in (tmp_path / "log").read_text()
-
-
-def test_memory_by_itself_is_half_of_what_there_is() -> None:
-    """And what is configured goes before it."""
-    with make_swarm(UdpConfig()) as swarm:
-        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        assert swarm.work().bytes_max <= machine // 2 + (2 << 20)
-    with make_swarm(UdpConfig(limits=LimitsConfig(max_memory_mib=64))) as swarm:
-        assert swarm.work().bytes_max == 64 << 20
 
 
 def test_memory_that_is_not_to_be_had_is_told() -> None:

@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from thalweg_common.config import ConfigError, reason_of
+from thalweg_common.swarm import AccessList
 
 INFO_HASH_SIZE = 20
 _HEX_DIGITS = (40, 64)
@@ -39,6 +40,13 @@ class AccessListConfig(Struct, frozen=True):
             "of a v2 info hash); blank lines and # comments are skipped."
         ),
     ] = "./access-list.txt"
+
+
+def load_access_list(settings: AccessListConfig) -> AccessList | None:
+    """The access list of the configuration, None when it is off; ConfigError for a bad file."""
+    if settings.mode == "off":
+        return None
+    return AccessList(settings.mode, read_access_list(Path(settings.path)))
 
 
 def read_access_list(path: Path) -> bytes:

@@ -8,6 +8,7 @@ prometheus-client is imported only when the endpoint is on: it and the HTTP serv
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -47,6 +48,26 @@ class Sample(NamedTuple):
 
 
 Collect = Callable[[], Iterable[Sample]]
+
+
+class Collection:
+    """Samples of objects that will be freed: after close() there are none. Any thread."""
+
+    def __init__(self, read: Collect) -> None:
+        """`read` gives all samples of the moment."""
+        self._read = read
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __call__(self) -> list[Sample]:
+        """Samples in any order; none after close()."""
+        with self._lock:
+            return [] if self._closed else list(self._read())
+
+    def close(self) -> None:
+        """Gives no more samples, and returns when none are being read: what they were read from may be freed then."""
+        with self._lock:
+            self._closed = True
 
 
 class Collector:

@@ -7,12 +7,12 @@ kernel refuses becomes a BindError with one line that names the address and what
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 import struct
 
 from msgspec import Struct
 
+from thalweg_common.binding import cannot_listen, keeps_to_ipv6, listenable, set_only_ipv6
 from thalweg_common.endpoints import Endpoint
 from thalweg_common.log import Log
 
@@ -21,17 +21,6 @@ _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT = 10, 23, 5
 _IP_PKTINFO = 8
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO, _MEMINFO_FIELDS, _MEMINFO_DROPS = 55, 9, 8
-
-_REASONS = {
-    errno.EADDRINUSE: "the port is in use; stop the other program or choose another port",
-    errno.EADDRNOTAVAIL: "no interface of this host has the address",
-    errno.EACCES: "not permitted; ports below 1024 need root or the capability NET_BIND_SERVICE",
-    errno.EAFNOSUPPORT: "this host has no IPv6; set network.use_ipv6 = false",
-}
-
-
-class BindError(Exception):
-    """An address that cannot be listened on; the text is one line for the operator."""
 
 
 class SocketOptions(Struct, frozen=True, kw_only=True):
@@ -66,10 +55,7 @@ def bind(endpoints: list[Endpoint], workers: int, options: SocketOptions, log: L
     """
     with contextlib.ExitStack() as undo:
         listeners: list[Listener] = []
-        for endpoint in endpoints:
-            if may_be_missing(endpoint, endpoints) and not ipv6_available():
-                log.warn("no IPv6 on this host, serving IPv4 alone", address=str(endpoint))
-                continue
+        for endpoint in listenable(endpoints, log):
             listener = _listen(endpoint, workers, _for_endpoint(options, endpoint, endpoints))
             undo.callback(listener.close)
             listeners.append(listener)
@@ -78,26 +64,9 @@ def bind(endpoints: list[Endpoint], workers: int, options: SocketOptions, log: L
     return listeners
 
 
-def ipv6_available() -> bool:
-    """Whether this host can bind IPv6 addresses at all."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind(("::", 0))
-    except OSError:
-        return False
-    return True
-
-
-def may_be_missing(endpoint: Endpoint, endpoints: list[Endpoint]) -> bool:
-    """Whether a service without this one of its endpoints still serves: the IPv6 wildcard beside IPv4."""
-    has_ipv4 = any(other.ip_version == 4 for other in endpoints)
-    return endpoint.ip_version == 6 and endpoint.is_wildcard and has_ipv4
-
-
 def _for_endpoint(options: SocketOptions, endpoint: Endpoint, endpoints: list[Endpoint]) -> SocketOptions:
-    """IPv4 of a port belongs to the IPv4 socket where there is one, whatever only_ipv6 says."""
-    taken = any(other.ip_version == 4 and other.port == endpoint.port for other in endpoints)
-    return SocketOptions(receive_buffer=options.receive_buffer, only_ipv6=options.only_ipv6 or taken)
+    only_ipv6 = keeps_to_ipv6(endpoint, endpoints, options.only_ipv6)
+    return SocketOptions(receive_buffer=options.receive_buffer, only_ipv6=only_ipv6)
 
 
 def _listen(endpoint: Endpoint, workers: int, options: SocketOptions) -> Listener:
@@ -106,7 +75,7 @@ def _listen(endpoint: Endpoint, workers: int, options: SocketOptions) -> Listene
     try:
         # Without SO_REUSEPORT first: with it, a second tracker would silently share the port and halve the swarm.
         with socket.socket(endpoint.family, socket.SOCK_DGRAM) as probe:
-            _set_only_ipv6(probe, options)
+            set_only_ipv6(probe, options.only_ipv6)
             probe.bind((endpoint.host, endpoint.port))
             endpoint = endpoint._replace(port=probe.getsockname()[1])
         for _ in range(workers):
@@ -114,7 +83,7 @@ def _listen(endpoint: Endpoint, workers: int, options: SocketOptions) -> Listene
     except OSError as error:
         for sock in sockets:
             sock.close()
-        raise BindError(f"cannot listen on {endpoint}: {_REASONS.get(error.errno or 0, error.strerror)}") from error
+        raise cannot_listen(endpoint, error) from error
     return Listener(endpoint, sockets)
 
 
@@ -123,7 +92,7 @@ def _open(endpoint: Endpoint, options: SocketOptions) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        _set_only_ipv6(sock, options)
+        set_only_ipv6(sock, options.only_ipv6)
         _set_receive_buffer(sock, options.receive_buffer)
         _set_packet_options(sock, endpoint)
         sock.bind((endpoint.host, endpoint.port))
@@ -131,11 +100,6 @@ def _open(endpoint: Endpoint, options: SocketOptions) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _set_only_ipv6(sock: socket.socket, options: SocketOptions) -> None:
-    if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, options.only_ipv6)
 
 
 def _set_packet_options(sock: socket.socket, endpoint: Endpoint) -> None:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
 
-from thalweg_common.version import core_version
+from thalweg_common import command
 
 HELP = """\
 thalweg-udp: a BitTorrent tracker over UDP (BEP 15)
@@ -53,27 +49,6 @@ Examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, but the help is ours and mistakes take one line."""
-
-    def format_help(self) -> str:
-        return HELP
-
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"{self.prog}: {message}; see {self.prog} --help\n")
-        sys.exit(2)
-
-
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Reads the command line; exits with 2 for a wrong one, with 0 for help and version."""
-    parser = _Parser(prog="thalweg-udp", allow_abbrev=False)
-    config_file = os.environ.get("THALWEG_UDP_CONFIG_FILE")
-    parser.add_argument("-c", "--config-file", type=Path, metavar="FILE", default=config_file and Path(config_file))
-    parser.add_argument("-P", dest="print_effective", action="store_true")
-    parser.add_argument("--status-fd", type=int, metavar="N")
-    parser.add_argument("-v", "--version", action="version", version=f"thalweg-udp {core_version()}")
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("-p", "--print-config", action="store_true")
-    instead.add_argument("--check-config", action="store_true")
-    instead.add_argument("--health", action="store_true")
-    return parser.parse_args(arguments)
+    return command.parse_arguments("thalweg-udp", HELP, arguments)

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 from thalweg_common._core import ffi, lib
-from thalweg_common.swarm import Totals, Work
+from thalweg_common.swarm import Totals
 
 from thalweg_udp.tracker import Tracker
 
@@ -44,7 +44,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     latency: list[int]
     """Bucket i: sampled batches that took less than 2**i microseconds and not less than half of that."""
     latency_us: int
-    work: Work
 
 
 def take_snapshot(tracker: Tracker) -> Snapshot:
@@ -55,7 +54,6 @@ def take_snapshot(tracker: Tracker) -> Snapshot:
         batches=sum(worker.batches for worker in workers),
         latency=_sums([worker.latency for worker in workers]),
         latency_us=sum(worker.latency_us for worker in workers),
-        work=tracker.swarm.work(),
     )
 
 

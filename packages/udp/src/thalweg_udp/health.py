@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import time
 
+from thalweg_common.binding import ipv6_available, may_be_missing
 from thalweg_common.config import ConfigError, reason_of
 from thalweg_common.endpoints import Endpoint
+from thalweg_common.listen_config import endpoints
 from thalweg_common.udp_client import UdpTrackerClient
-from thalweg_common.udp_sockets import ipv6_available, may_be_missing
 from thalweg_common.udp_wire import Announce, Event, ReplyError, TrackerError
 
-from thalweg_udp.config import UdpConfig, endpoints
+from thalweg_udp.config import UdpConfig
 
 TIMEOUT = 2.0  # seconds for everything together
 TRIES = 4  # a datagram may be lost, also here

@@ -15,25 +15,29 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from thalweg_common import privileges, readiness, udp_sockets
+from thalweg_common import readiness, udp_sockets
+from thalweg_common.access_list import load_access_list
+from thalweg_common.binding import BindError
+from thalweg_common.command import FAILED, MISUSED, STOPPED, become_ordinary, complain, open_status, write_out
 from thalweg_common.config import ConfigError
 from thalweg_common.config_text import effective, sample
 from thalweg_common.endpoints import parse_endpoint
+from thalweg_common.listen_config import endpoints, only_ipv6
 from thalweg_common.log import Log
 from thalweg_common.signals import Event, Signals
 from thalweg_common.status import StatusWriter
 from thalweg_common.timers import Timers
-from thalweg_common.udp_sockets import BindError, SocketOptions
+from thalweg_common.udp_sockets import SocketOptions
 from thalweg_common.version import core_version
 
 from thalweg_udp.arguments import parse_arguments
-from thalweg_udp.config import PREFIX, UdpConfig, endpoints, load_config, only_ipv6, worker_count
-from thalweg_udp.maintenance import Maintenance, load_access_list
+from thalweg_udp.config import PREFIX, UdpConfig, load_config, worker_count
+from thalweg_udp.maintenance import Maintenance
 from thalweg_udp.reports import Reports
 from thalweg_udp.secret import connection_secret
 from thalweg_udp.tracker import Tracker
 
-STOPPED, FAILED, MISUSED = 0, 1, 2
+PROGRAM = "thalweg-udp"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,26 +45,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_arguments(argv)
     try:
         if arguments.print_config:
-            return _print(sample(UdpConfig, PREFIX))
+            return write_out(sample(UdpConfig, PREFIX))
         loaded = load_config(arguments.config_file, os.environ)
         if arguments.check_config:
             return check(loaded.config)
         if arguments.health:
             return health(loaded.config)
         if arguments.print_effective:
-            _print(effective(loaded.config))
+            write_out(effective(loaded.config))
         return serve(loaded.config, loaded.ignored, arguments.status_fd)
     except ConfigError as error:
-        return _complain(error, MISUSED)
+        return complain(PROGRAM, error, MISUSED)
     except (BindError, MemoryError) as error:
-        return _complain(error, FAILED)
+        return complain(PROGRAM, error, FAILED)
 
 
 def check(config: UdpConfig) -> int:
     """Reads what a start would read, and binds nothing."""
     connection_secret(config.protocol, Log("udp", config.log_level, config.log_format))
-    load_access_list(config)
-    return _print("configuration is good\n")
+    load_access_list(config.access_list)
+    return write_out("configuration is good\n")
 
 
 def health(config: UdpConfig) -> int:
@@ -68,21 +72,21 @@ def health(config: UdpConfig) -> int:
     from thalweg_udp.health import Unhealthy, check_health
 
     try:
-        return _print(check_health(config) + "\n")
+        return write_out(check_health(config) + "\n")
     except Unhealthy as finding:
-        return _complain(finding, FAILED)
+        return complain(PROGRAM, finding, FAILED)
 
 
 def serve(config: UdpConfig, ignored: list[tuple[str, str]], status_fd: int | None) -> int:
     """The life of the service."""
     log = Log("udp", config.log_level, config.log_format)
-    status = _status_writer(status_fd)
+    status = open_status(status_fd)
     with Signals() as signals, ExitStack() as closing:
         tracker = closing.enter_context(start(config, log))
         maintenance = closing.enter_context(Maintenance(tracker, config, log))
         reports = Reports(tracker, maintenance, config.statistics, log)
         serve_metrics(config, tracker, maintenance, closing, log)
-        _become_ordinary(config, log)
+        become_ordinary(config.privileges, log)
 
         tracker.start(on_end=signals.wake)
         log.info("serving", addresses=tracker.urls(), workers=len(tracker.workers), version=core_version())
@@ -104,7 +108,7 @@ def serve(config: UdpConfig, ignored: list[tuple[str, str]], status_fd: int | No
 def start(config: UdpConfig, log: Log) -> Tracker:
     """Reads secret and access list, binds, and makes the tracker: all that may need more rights than serving."""
     secret = connection_secret(config.protocol, log)
-    access_list = load_access_list(config)
+    access_list = load_access_list(config.access_list)
     workers = worker_count(config)
     network = config.network
     options = SocketOptions(receive_buffer=network.socket_recv_buffer_size, only_ipv6=only_ipv6(network))
@@ -127,9 +131,9 @@ def serve_metrics(config: UdpConfig, tracker: Tracker, maintenance: Maintenance,
         return
     from thalweg_common import metrics
 
-    from thalweg_udp.metrics import METRICS, Collection
+    from thalweg_udp.metrics import METRICS, Samples
 
-    collection = Collection(tracker, maintenance, config, time.time())
+    collection = metrics.Collection(Samples(tracker, maintenance, config, time.time()))
     closing.callback(collection.close)
     try:
         endpoint = metrics.serve(parse_endpoint(statistics.prometheus_endpoint_address), METRICS, collection)
@@ -182,38 +186,6 @@ def _timers(config: UdpConfig, maintenance: Maintenance, reports: Reports, statu
     if exports.enable_scrape_exports:
         timers.every(cleaning * exports.frequency, maintenance.export, first=cleaning)
     return timers
-
-
-def _become_ordinary(config: UdpConfig, log: Log) -> None:
-    wanted = config.privileges
-    try:
-        if privileges.drop(wanted):
-            log.info("gave up root", user=wanted.user, group=wanted.group)
-        elif wanted.drop_privileges:
-            log.info("not started as root, nothing to give up")
-    except OSError as error:
-        raise BindError(f"cannot become user {wanted.user}, group {wanted.group}: {error.strerror}") from error
-
-
-def _status_writer(descriptor: int | None) -> StatusWriter:
-    try:
-        return StatusWriter(-1 if descriptor is None else descriptor)
-    except OSError as error:
-        raise ConfigError(f"--status-fd {descriptor}: expected an open descriptor") from error
-
-
-def _print(text: str) -> int:
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; Python would complain once more when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return STOPPED
-
-
-def _complain(error: Exception, code: int) -> int:
-    sys.stderr.write(f"thalweg-udp: {error}\n")
-    return code
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from thalweg_common.access_list import read_access_list
+from thalweg_common.access_list import load_access_list
 from thalweg_common.config import ConfigError, reason_of
 from thalweg_common.export import Abandoned, write_export
 from thalweg_common.log import Log
@@ -22,14 +22,6 @@ from thalweg_common.swarm import AccessList
 
 from thalweg_udp.config import UdpConfig
 from thalweg_udp.tracker import Tracker
-
-
-def load_access_list(config: UdpConfig) -> AccessList | None:
-    """The access list of the configuration, None when it is off; ConfigError for a bad file."""
-    settings = config.access_list
-    if settings.mode == "off":
-        return None
-    return AccessList(settings.mode, read_access_list(Path(settings.path)))
 
 
 class Maintenance:
@@ -103,7 +95,7 @@ class Maintenance:
             self._log.info("nothing to reload, the access list is off")
             return
         try:
-            access_list = load_access_list(self._config)
+            access_list = load_access_list(self._config.access_list)
         except (ConfigError, MemoryError) as error:
             self.reloads["failed"] += 1
             self._log.error("access list not reloaded, the old one stays", reason=error)

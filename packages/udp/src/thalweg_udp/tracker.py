@@ -14,15 +14,12 @@ from collections.abc import Callable
 from typing import Self
 
 from thalweg_common._core import ffi, lib
-from thalweg_common.config import ConfigError
-from thalweg_common.memory import available_memory
 from thalweg_common.signals import leave_to_main_thread
-from thalweg_common.swarm import AccessList, Swarm
+from thalweg_common.swarm import AccessList
+from thalweg_common.swarm_config import make_swarm
 from thalweg_common.udp_sockets import Listener
 
 from thalweg_udp.config import UdpConfig
-
-MIB = 1 << 20
 
 
 class Tracker:
@@ -31,7 +28,12 @@ class Tracker:
     def __init__(self, config: UdpConfig, secret: bytes, listeners: list[Listener], workers: int) -> None:
         """Makes everything, runs nothing. `secret`: 16 bytes. ConfigError when the memory is not to be had."""
         self.listeners = listeners
-        self.swarm = make_swarm(config)
+        self.swarm = make_swarm(
+            config.limits,
+            max_peer_age=config.cleaning.max_peer_age,
+            clean_interval=config.cleaning.torrent_cleaning_interval,
+            filter_addresses=config.protocol.filter_addresses,
+        )
         self.access_list: AccessList | None = None
         self.failure: str | None = None
         """Why a worker ended by itself."""
@@ -100,25 +102,6 @@ class Tracker:
             self.failure = os.strerror(error) if error else "ended without being asked"
         self._serving.discard(number)
         on_end()
-
-
-def make_swarm(config: UdpConfig) -> Swarm:
-    """An empty swarm with the caps of the configuration; ConfigError when the memory is not to be had."""
-    cleaning, limits = config.cleaning, config.limits
-    max_bytes = limits.max_memory_mib * MIB or max(64 * MIB, min(available_memory() // 2, 1 << 36))
-    try:
-        return Swarm(
-            max_peer_age=cleaning.max_peer_age,
-            clean_interval=min(cleaning.torrent_cleaning_interval, cleaning.max_peer_age),
-            max_torrents=limits.max_torrents,
-            max_peers_per_torrent=limits.max_peers_per_torrent,
-            max_bytes=max_bytes,
-            filter_addresses=config.protocol.filter_addresses,
-        )
-    except MemoryError as error:
-        raise ConfigError(
-            f"limits.max_memory_mib: the system does not give {max_bytes // MIB} MiB of address space"
-        ) from error
 
 
 def _rules(config: UdpConfig, secret: bytes) -> object:
