@@ -17,7 +17,7 @@ from thalweg_common._core import lib
 from .core import Core, info_hash_of, peer_of
 from .model import Model, state_of
 
-TORRENTS = [info_hash_of(number) for number in range(6)]
+TORRENTS = [info_hash_of(number) for number in range(3)]
 FAMILIES = (4, 6)
 UNSWEPT_SECONDS = 1000  # a service sweeps all the time; a clock that leaps past the times in records is not the model's
 
@@ -26,7 +26,7 @@ families = st.sampled_from(FAMILIES)
 events = st.integers(0, 9)
 numwants = st.sampled_from([0, 1, 2, 3, 7, 8, 9, 16, 30, 50, 74, 127, 200, 202, 300]) | st.integers(0, 300)
 numbers = st.integers(0, 12) | st.integers(0, 3000)
-bulk_sizes = st.sampled_from([2, 3, 4, 8, 40, 120, 128, 150, 200, 260, 600, 1500])
+bulk_sizes = st.sampled_from([2, 3, 4, 8, 20, 40, 60, 100, 120, 128, 150, 200, 260, 600, 1500])
 
 
 def choose_peer(number: int, ip_version: int) -> bytes:
@@ -109,11 +109,20 @@ class SwarmMachine(RuleBasedStateMachine):
         for number in range(first, first + size * step, step):
             self.both_uncompared(torrent, choose_peer(number, family), 3, False)
 
-    @rule(torrent=torrents, family=families, numwant=numwants, left_nothing=st.booleans(), first=numbers)
-    def many_ask(self, torrent: bytes, family: int, numwant: int, left_nothing: bool, first: int) -> None:
-        """A few peers ask one after another."""
-        for number in range(first, first + 5):
-            self.both(torrent, choose_peer(number, family), 0, left_nothing, numwant)
+    @rule(
+        torrent=torrents,
+        family=families,
+        share=st.sampled_from([0.1, 0.5, 0.9, 1.0]),
+        left_nothing=st.booleans(),
+        first=st.integers(0, 100),
+    )
+    def many_ask(self, torrent: bytes, family: int, share: float, left_nothing: bool, first: int) -> None:
+        """Stored peers ask one after another, for part of the swarm or all of it."""
+        if torrent not in self.models[family].torrents:
+            return
+        stored = list(self.models[family].torrents[torrent].peers)
+        for peer in stored[first : first + 20]:
+            self.both(torrent, peer, 0, left_nothing, min(300, int(len(stored) * share)))
 
     @rule(seconds=st.integers(0, 3) | st.integers(0, 70) | st.integers(0, UNSWEPT_SECONDS))
     def wait(self, seconds: int) -> None:
