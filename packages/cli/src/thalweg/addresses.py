@@ -10,10 +10,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 FIRST_PORT = 6969
 """What trackers use by tradition; the search for a free port begins there."""
 PORTS_TRIED = 100
+
+Transport = Literal["UDP", "TCP"]
+_SOCKET_KINDS = {"UDP": socket.SOCK_DGRAM, "TCP": socket.SOCK_STREAM}
 
 WILDCARDS = ("0.0.0.0", "::")
 
@@ -28,35 +32,37 @@ class PortError(Exception):
 def usable(address: str) -> bool:
     """Whether this machine can listen on `address` at all."""
     try:
-        _bind(address, 0).close()
+        _bind(address, 0, "UDP").close()
     except OSError:
         return False
     return True
 
 
-def choose_port(addresses: Sequence[str], wanted: int | None) -> int:
-    """A UDP port that is free on all addresses: the wanted one (0: any), or the first one from FIRST_PORT on."""
+def choose_port(addresses: Sequence[str], wanted: int | None, transport: Transport = "UDP") -> int:
+    """A port that is free on all addresses: the wanted one (0: any), or the first one from FIRST_PORT on."""
     if wanted:
-        return _claim(addresses, wanted)
+        return _claim(addresses, wanted, transport)
     for address in addresses:
-        _claim([address], 0)  # what is wrong with an address is wrong with every port
+        _claim([address], 0, transport)  # what is wrong with an address is wrong with every port
     candidates = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if wanted is None else [0] * PORTS_TRIED
     for candidate in candidates:
         try:
-            return _claim(addresses, candidate)
+            return _claim(addresses, candidate, transport)
         except PortError:
             continue
-    raise PortError(f"no free UDP port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1}; name one with --port")
+    raise PortError(
+        f"no free {transport} port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1}; name one with --port"
+    )
 
 
-def _claim(addresses: Sequence[str], port: int) -> int:
+def _claim(addresses: Sequence[str], port: int, transport: Transport) -> int:
     """Binds the port on all addresses and lets it go; the first address decides what becomes of port 0."""
     with ExitStack() as sockets:
         for address in addresses:
             try:
-                bound = sockets.enter_context(_bind(address, port))
+                bound = sockets.enter_context(_bind(address, port, transport))
             except OSError as error:
-                raise PortError(f"cannot listen on {address}, UDP port {port}: {_reason(error)}") from None
+                raise PortError(f"cannot listen on {address}, {transport} port {port}: {_reason(error)}") from None
             port = bound.getsockname()[1]
     return port
 
@@ -69,13 +75,17 @@ def _reason(error: OSError) -> str:
     return f"{error.strerror}; choose another address with --bind"
 
 
-def _bind(address: str, port: int) -> socket.socket:
+def _bind(address: str, port: int, transport: Transport) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_DGRAM)
+    bound = socket.socket(family, _SOCKET_KINDS[transport])
     try:
+        if transport == "TCP":  # as services do: connections of a former one do not hold the port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((address, port))
+        if transport == "TCP":
+            bound.listen(1)
     except OSError:
         bound.close()
         raise

@@ -86,7 +86,7 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
     """The command of each service to start, by its name."""
     services = installed_services()
     if not services:
-        raise UsageError("no service is installed; install thalweg-udp")
+        raise UsageError("no service is installed; install thalweg-udp or thalweg-http")
     return {service.name: [*start_command(service), *_options(service, arguments, folder)] for service in services}
 
 
@@ -98,9 +98,9 @@ def _options(service: Service, arguments: argparse.Namespace, folder: Path) -> l
             raise UsageError(f"--config-{service.name} says where to listen; leave out --port and --bind")
         return ["-c", str(own)]
     addresses = _listen_addresses(arguments.bind)
-    port = choose_port(addresses, _checked_port(arguments.port))
+    port = choose_port(addresses, _checked_port(arguments.port), service.transport)
     if arguments.port is None and port != FIRST_PORT:
-        print(f"Port {FIRST_PORT} is taken, using {port}.", flush=True)
+        print(f"{service.transport} port {FIRST_PORT} is taken, using {port}.", flush=True)
     made = folder / f"{service.name}.toml"
     made.write_text(service.configure(addresses, port))
     return ["-c", str(made)]

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 
 import msgspec
 
+from thalweg.addresses import Transport
 from thalweg.tracker_url import endpoint
 
 
@@ -18,16 +19,21 @@ class Service(msgspec.Struct, frozen=True):
     name: str
     script: str
     """Its console script."""
+    transport: Transport
+    """What its port is a port of."""
     configure: Callable[[Sequence[str], int], str]
     """Takes addresses and port; gives a configuration file (TOML)."""
 
 
-def _configure_udp(addresses: Sequence[str], port: int) -> str:
+def _configure(addresses: Sequence[str], port: int) -> str:
     listen = json.dumps([endpoint(address, port) for address in addresses])
     return f"[network]\naddresses = {listen}\n"
 
 
-SERVICES = (Service("udp", "thalweg-udp", _configure_udp),)
+SERVICES = (
+    Service("udp", "thalweg-udp", "UDP", _configure),
+    Service("http", "thalweg-http", "TCP", _configure),
+)
 
 
 def installed_services() -> list[Service]:

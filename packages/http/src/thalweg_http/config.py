@@ -1,0 +1,286 @@
+"""The options of thalweg-http, each declared and documented once.
+
+Sections and keys are aquatic_http's wherever the meaning is the same, so that its file works here unchanged; keys of
+its releases 0.8 and 0.9 and of its development branch that have no meaning here are in IGNORED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+from thalweg_common import privileges, swarm_config
+from thalweg_common.access_list import AccessListConfig
+from thalweg_common.config import ConfigError, Loaded, load
+from thalweg_common.endpoints import Endpoint, parse_endpoint
+from thalweg_common.listen_config import MAX_ENDPOINTS, ListenConfig, endpoints
+from thalweg_common.log import Form, Level
+from thalweg_common.options import ENDPOINT, Kind
+from thalweg_common.privileges import PrivilegesConfig
+
+from thalweg_http.address import is_network
+
+PREFIX = "THALWEG_HTTP"
+
+MINUTES = 60
+HOURS = 60 * MINUTES
+DAYS = 24 * HOURS
+
+NETWORK = Kind("an address or network such as 10.0.0.0/8", is_network)
+
+IGNORED = {
+    "swarm_workers": "every worker reaches the whole swarm",
+    "cleaning.connection_cleaning_interval": "a connection is closed when its time has come",
+    "metrics.torrent_count_update_interval": "torrents are counted when the metrics are read",
+    "privileges.chroot_path": "the service does not change its root; use a container or systemd's RootDirectory=",
+    "cpu_pinning": "use taskset or systemd's CPUAffinity=",
+}
+
+
+class NetworkConfig(ListenConfig, frozen=True):
+    """Addresses, TLS and proxies."""
+
+    tcp_backlog: Annotated[
+        int, Meta(ge=1, le=65535, description="Connections the kernel may hold for each address until they are taken.")
+    ] = 1024
+    fast_path: Annotated[
+        bool,
+        Meta(
+            description="Let the C core answer plain and common requests on the addresses without TLS, and Python the "
+            "rest. With false Python answers all."
+        ),
+    ] = False
+    keep_alive: Annotated[
+        bool, Meta(description="Let clients ask again on the same connection. With false each reply closes it.")
+    ] = True
+    enable_tls: Annotated[bool, Meta(description="The addresses above speak TLS (https), not plain HTTP.")] = False
+    tls_addresses: Annotated[
+        list[str],
+        Meta(
+            description="Further addresses and ports, at most 16, that speak TLS whatever enable_tls says: with "
+            "these, plain HTTP and HTTPS are served together.",
+            extra={"kind": ENDPOINT},
+            max_length=MAX_ENDPOINTS,
+        ),
+    ] = field(default_factory=list)
+    tls_certificate_path: Annotated[
+        str,
+        Meta(
+            description="PEM file with the certificate and those that lead to its authority. SIGHUP or SIGUSR1 read "
+            "it again; connections go on."
+        ),
+    ] = ""
+    tls_private_key_path: Annotated[
+        str, Meta(description="PEM file with the certificate's key, without a password: PKCS#8, PKCS#1 or SEC1.")
+    ] = ""
+    trusted_proxies: Annotated[
+        list[str],
+        Meta(
+            description="Networks of proxies that may say whose request they pass on. Anybody else's word on that is "
+            "ignored.",
+            extra={"kind": NETWORK},
+            max_length=256,
+        ),
+    ] = field(default_factory=lambda: ["127.0.0.0/8", "::1"])
+    runs_behind_reverse_proxy: Annotated[
+        bool,
+        Meta(
+            description="Trusted proxies name the client in a header of each request. Without the header their "
+            "announces and scrapes are refused."
+        ),
+    ] = False
+    reverse_proxy_ip_header_name: Annotated[
+        str,
+        Meta(
+            description="That header, in any letter case: X-Forwarded-For, Forwarded (RFC 7239), or one of that form "
+            "such as X-Real-IP.",
+            min_length=1,
+            max_length=64,
+        ),
+    ] = "X-Forwarded-For"
+    reverse_proxy_ip_header_format: Annotated[
+        Literal["last_address"],
+        Meta(description="Which of several addresses: the last one that is not a trusted proxy's."),
+    ] = "last_address"
+    announce_urls: Annotated[
+        list[str],
+        Meta(
+            description="The announce URLs that the page at / shows, where the tracker cannot know them. Empty: the "
+            "host that the visitor asked for.",
+            max_length=16,
+        ),
+    ] = field(default_factory=list)
+    proxy_protocol: Annotated[
+        bool,
+        Meta(
+            description="Trusted proxies begin each connection with the PROXY protocol, version 1 or 2, also before "
+            "TLS. It replaces runs_behind_reverse_proxy."
+        ),
+    ] = False
+
+
+class ProtocolConfig(Struct, frozen=True):
+    """What clients are told (BEP 3, 7, 23, 24, 48)."""
+
+    max_scrape_torrents: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Info hashes answered in a scrape, further ones are left out.")
+    ] = 100
+    max_peers: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Peers in an announce reply at most; never more than 512.")
+    ] = 200
+    default_peers: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Peers for a client that leaves their number to the tracker.")
+    ] = 50
+    peer_announce_interval: Annotated[
+        int, Meta(ge=1, le=30 * DAYS, description="Seconds until a client shall announce again.")
+    ] = 30 * MINUTES
+    interval_jitter: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=DAYS,
+            description="Each reply adds a random 0 to this many seconds to the interval, so that clients that "
+            "came together do not come back together.",
+        ),
+    ] = 2 * MINUTES
+    min_interval: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=30 * DAYS,
+            description="Seconds that a client shall wait at least, also when its user is impatient. 0: half of "
+            "peer_announce_interval.",
+        ),
+    ] = 0
+    filter_addresses: Annotated[
+        bool,
+        Meta(
+            description="Do not tell clients with global addresses of peers with private, loopback or other local "
+            "addresses. false for closed networks."
+        ),
+    ] = True
+    both_families: Annotated[
+        bool,
+        Meta(
+            description="Fill a list that has room with peers of the other address family (BEP 7); a dual-stack "
+            "client then finds both with one announce."
+        ),
+    ] = False
+    external_ip: Annotated[bool, Meta(description="Tell clients their own address (BEP 24).")] = True
+    warning_message: Annotated[
+        str, Meta(max_length=200, description="A message that clients may show to their users. Empty: none.")
+    ] = ""
+
+
+class LimitsConfig(swarm_config.LimitsConfig, frozen=True):
+    """Caps on the swarm (docs: the swarm) and on connections. At a cap the service answers on."""
+
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="Connections at a time; further ones get a 503. 0: what the limit of open files allows.",
+        ),
+    ] = 0
+    max_connections_per_address: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Of these, for one IPv4 address or one /64 of IPv6. Proxies that are trusted have no such "
+            "limit. 0: none.",
+        ),
+    ] = 200
+
+
+class CleaningConfig(Struct, frozen=True):
+    """When peers expire and connections are closed. Peers are looked at a few at a time: there is no pause."""
+
+    torrent_cleaning_interval: Annotated[
+        int, Meta(ge=1, le=DAYS, description="Seconds in which every peer is looked at once.")
+    ] = 2 * MINUTES
+    max_peer_age: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000, description="Seconds after its last announce until a peer is forgotten."),
+    ] = 1 * HOURS
+    max_connection_idle: Annotated[
+        int, Meta(ge=1, le=DAYS, description="Seconds without a request until a connection is closed.")
+    ] = 1 * MINUTES
+    max_request_time: Annotated[
+        int, Meta(ge=1, le=HOURS, description="Seconds from a request's first byte to its last; then it gets a 408.")
+    ] = 10
+    max_write_time: Annotated[
+        int, Meta(ge=1, le=HOURS, description="Seconds for a client to take a reply; then the connection is cut.")
+    ] = 10
+
+
+class MetricsConfig(Struct, frozen=True):
+    """Numbers for Prometheus."""
+
+    run_prometheus_endpoint: Annotated[
+        bool, Meta(description="Serve metrics for Prometheus over HTTP. Takes about 10 MB more memory.")
+    ] = False
+    prometheus_endpoint_address: Annotated[
+        str,
+        Meta(description="Address and port of the metrics. Not for the public.", extra={"kind": ENDPOINT}),
+    ] = "127.0.0.1:9001"
+
+
+class HttpConfig(Struct, frozen=True):
+    """Configuration of thalweg-http, a BitTorrent tracker over HTTP and HTTPS."""
+
+    socket_workers: Annotated[
+        int,
+        Meta(ge=0, le=1024, description="Threads of the fast path. 0: one for each available CPU."),
+    ] = 0
+    log_level: Annotated[Level, Meta(description="The least important messages that are written.")] = "info"
+    log_format: Annotated[Form, Meta(description="Log lines for people, or as JSON objects.")] = "human"
+    stop_timeout: Annotated[
+        int, Meta(ge=1, le=600, description="Seconds that requests may still take when the service is told to stop.")
+    ] = 5
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    access_list: AccessListConfig = field(default_factory=AccessListConfig)
+    privileges: PrivilegesConfig = field(default_factory=PrivilegesConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+
+
+def load_config(file: Path | None, environment: Mapping[str, str]) -> Loaded[HttpConfig]:
+    """The configuration in effect; ConfigError with one line when there is a mistake in it."""
+    loaded = load(HttpConfig, file=file, environment=environment, prefix=PREFIX, ignored=IGNORED)
+    try:
+        _check(loaded.config)
+    except ConfigError as error:
+        raise ConfigError(f"{file or 'configuration'}: {error}") from error
+    return loaded
+
+
+def plain_endpoints(network: NetworkConfig) -> list[Endpoint]:
+    """Where plain HTTP is spoken."""
+    return [] if network.enable_tls else endpoints(network)
+
+
+def tls_endpoints(network: NetworkConfig) -> list[Endpoint]:
+    """Where TLS is spoken."""
+    further = [parse_endpoint(text) for text in network.tls_addresses]
+    return [*(endpoints(network) if network.enable_tls else []), *further]
+
+
+def min_interval(protocol: ProtocolConfig) -> int:
+    """Seconds; half of the interval unless configured."""
+    return protocol.min_interval or (protocol.peer_announce_interval + 1) // 2
+
+
+def _check(config: HttpConfig) -> None:
+    network = config.network
+    endpoints(network)
+    privileges.check(config.privileges)
+    if tls_endpoints(network):
+        for key in ("tls_certificate_path", "tls_private_key_path"):
+            if not getattr(network, key):
+                raise ConfigError(f"network.{key}: expected a PEM file, because TLS is on")

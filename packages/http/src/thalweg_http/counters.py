@@ -1,0 +1,81 @@
+"""What the whole path counts. Plain integers, raised in trio's thread and read from any."""
+
+from __future__ import annotations
+
+from thalweg_http.answer import Answer
+
+IP_VERSIONS = (4, 6)
+REQUEST_TYPES = ("announce", "scrape", "page")
+REPLY_TYPES = ("announce", "scrape", "failure", "page", "error")
+FAILURE_REASONS = ("malformed", "denied", "full_scrape", "proxy")
+ERROR_REASONS = (
+    "malformed",
+    "method",
+    "not_found",
+    "body_too_large",
+    "target_too_long",
+    "head_too_large",
+    "timeout",
+    "tls_on_plain_port",
+    "plain_on_tls_port",
+    "internal",
+    "busy",
+    "stopping",
+)
+CLOSE_REASONS = (
+    "ended",
+    "idle",
+    "request_time",
+    "write_time",
+    "broken",
+    "tls_handshake",
+    "proxy_protocol",
+    "refused",
+    "stopping",
+)
+REFUSE_REASONS = ("connections", "address_connections")
+
+
+class FamilyCounters:
+    """Of clients of one address family, since start."""
+
+    def __init__(self) -> None:
+        """All at zero."""
+        self.requests = dict.fromkeys(REQUEST_TYPES, 0)
+        self.replies = dict.fromkeys(REPLY_TYPES, 0)
+        self.failures = dict.fromkeys(FAILURE_REASONS, 0)
+        self.errors = dict.fromkeys(ERROR_REASONS, 0)
+
+    def count_answer(self, asked: str, answer: Answer) -> None:
+        """An announce or scrape and what it got."""
+        self.requests[asked] += 1
+        self.replies[answer.kind] += 1
+        if answer.reason is not None:
+            self.failures[answer.reason] += 1
+
+    def count_error(self, reason: str) -> None:
+        """A reply with a status of HTTP's own."""
+        self.replies["error"] += 1
+        self.errors[reason] += 1
+
+
+class Counters:
+    """Of everybody."""
+
+    def __init__(self) -> None:
+        """All at zero."""
+        self.families = {version: FamilyCounters() for version in IP_VERSIONS}
+        self.received_bytes = dict.fromkeys(IP_VERSIONS, 0)
+        self.sent_bytes = dict.fromkeys(IP_VERSIONS, 0)
+        self.accepted = 0
+        self.tls_handshakes = 0
+        self.closed = dict.fromkeys(CLOSE_REASONS, 0)
+        self.refused = dict.fromkeys(REFUSE_REASONS, 0)
+        self.accept_failures = 0
+        self.certificate_reloads = {"ok": 0, "failed": 0}
+        self.access_list_reloads = {"ok": 0, "failed": 0}
+        self.purged_torrents = 0
+
+    def of(self, address: bytes) -> FamilyCounters:
+        """The counters of a client's family."""
+        return self.families[4 if len(address) == 4 else 6]

@@ -1,0 +1,126 @@
+"""Listening sockets, and taking connections from them for as long as the service runs.
+
+Running out of file descriptors ends nothing: connections wait with the kernel until descriptors return.
+"""
+
+from __future__ import annotations
+
+import errno
+import resource
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
+
+import trio
+from msgspec import Struct
+from thalweg_common.binding import cannot_listen, keeps_to_ipv6, listenable, set_only_ipv6
+from thalweg_common.endpoints import Endpoint
+from thalweg_common.listen_config import only_ipv6
+from thalweg_common.log import Log
+
+from thalweg_http import pages
+from thalweg_http.config import NetworkConfig, plain_endpoints, tls_endpoints
+from thalweg_http.requests import as_bytes
+from thalweg_http.service import Service
+
+RETRY_SECONDS = 0.1
+OTHER_DESCRIPTORS = 64  # beside connections: listeners, metrics, files, the interpreter's own
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+Handle = Callable[[trio.SocketStream, bytes], Awaitable[None]]
+"""Serves a connection from this address and closes it."""
+
+
+class Listener(Struct, frozen=True):
+    """One address that is listened on."""
+
+    endpoint: Endpoint
+    socket: socket.socket
+    secure: bool
+
+    @property
+    def url(self) -> str:
+        """As an announce URL."""
+        return f"{'https' if self.secure else 'http'}://{self.endpoint}/announce"
+
+
+def listen(network: NetworkConfig, log: Log) -> list[Listener]:
+    """Listens on every configured address; BindError if one cannot be had."""
+    wanted = [(endpoint, False) for endpoint in plain_endpoints(network)]
+    wanted += [(endpoint, True) for endpoint in tls_endpoints(network)]
+    endpoints = [endpoint for endpoint, _ in wanted]
+    possible = listenable(endpoints, log)
+    with ExitStack() as undo:
+        listeners = []
+        for endpoint, secure in wanted:
+            if endpoint in possible:
+                alone = keeps_to_ipv6(endpoint, endpoints, only_ipv6(network))
+                sock = undo.enter_context(_listen(endpoint, alone, network.tcp_backlog))
+                endpoint = endpoint._replace(port=sock.getsockname()[1])
+                listeners.append(Listener(endpoint, sock, secure))
+        undo.pop_all()
+    return listeners
+
+
+def descriptor_limit() -> int:
+    """How many files this process may have open; raised as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):  # some systems have hard limits that are no good as soft ones
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def connection_limit(configured: int) -> int:
+    """How many connections there may be: as configured, and no more than there are descriptors for."""
+    possible = max(1, descriptor_limit() - OTHER_DESCRIPTORS)
+    return min(configured, possible) if configured else possible
+
+
+async def accept_forever(service: Service, listener: Listener, handle: Handle, nursery: trio.Nursery) -> None:
+    """Takes connections and starts a task for each, until cancelled."""
+    sock = trio.socket.from_stdlib_socket(listener.socket)
+    while True:
+        try:
+            connection, address = await sock.accept()
+        except OSError as error:
+            service.counters.accept_failures += 1
+            if error.errno in EXHAUSTED:
+                service.log.warn("no descriptors for new connections", reason=error.strerror)
+                await trio.sleep(RETRY_SECONDS)
+            continue  # otherwise the client was gone before it was taken
+        service.counters.accepted += 1
+        if service.connections.enter():
+            nursery.start_soon(_serve, service, connection, address[0], handle)
+        else:
+            service.counters.refused["connections"] += 1
+            _turn_away(connection)
+
+
+async def _serve(service: Service, connection: trio.socket.SocketType, host: str, handle: Handle) -> None:
+    try:
+        stream = trio.SocketStream(connection)  # sets TCP_NODELAY
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        await handle(stream, socket.inet_pton(family, host.partition("%")[0]))
+    finally:
+        connection.close()
+        service.connections.leave()
+
+
+def _turn_away(connection: trio.socket.SocketType) -> None:
+    """Says so as far as that is possible without waiting."""
+    with socket.socket(fileno=connection.detach()) as sock, suppress(OSError):
+        sock.send(as_bytes(pages.error("busy")))
+
+
+def _listen(endpoint: Endpoint, alone: bool, backlog: int) -> socket.socket:
+    sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        set_only_ipv6(sock, alone)
+        sock.bind((endpoint.host, endpoint.port))
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise cannot_listen(endpoint, error) from error
+    return sock

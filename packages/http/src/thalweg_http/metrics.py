@@ -1,0 +1,112 @@
+"""The metrics of thalweg-http: the table, and where each number comes from.
+
+`ip_version` is the family of the client, as the proxy named it where one did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from thalweg_common.metrics import Sample
+from thalweg_common.tracker_metrics import (
+    ACCESS_LIST_METRICS,
+    PROCESS_METRICS,
+    SWARM_METRICS,
+    V,
+    access_list_samples,
+    counter,
+    gauge,
+    process_samples,
+    swarm_samples,
+)
+
+from thalweg_http.counters import FamilyCounters
+from thalweg_http.service import Service
+from thalweg_http.tls import TlsFiles
+
+METRICS = (
+    counter("thalweg_requests_total", "Requests that were read to their end.", "type", V),
+    counter(
+        "thalweg_replies_total",
+        "Replies: to announces and scrapes, failures of these, pages, and errors of HTTP itself.",
+        "type",
+        V,
+    ),
+    counter(
+        "thalweg_failure_replies_total",
+        "Announces and scrapes answered with a failure reason; proxy: a trusted proxy did not say whose request it is.",
+        "reason",
+        V,
+    ),
+    counter("thalweg_error_replies_total", "Replies with a status of HTTP's own, by what was wrong.", "reason", V),
+    counter("thalweg_received_bytes_total", "Bytes received, behind TLS.", V),
+    counter("thalweg_sent_bytes_total", "Bytes of replies, before TLS.", V),
+    counter("thalweg_accepted_connections_total", "Connections taken from the kernel."),
+    counter(
+        "thalweg_refused_connections_total",
+        "Connections beyond limits.max_connections, or beyond those of one address; they got a 503.",
+        "reason",
+    ),
+    counter("thalweg_closed_connections_total", "Connections that are over, by how they ended.", "reason"),
+    counter("thalweg_accept_failures_total", "Connections the kernel could not give, for want of descriptors mostly."),
+    gauge("thalweg_connections", "Open connections."),
+    gauge("thalweg_max_connections", "Connections there may be."),
+    *SWARM_METRICS,
+    *ACCESS_LIST_METRICS,
+    counter("thalweg_certificate_reloads_total", "Reloads of the TLS files.", "result"),
+    gauge(
+        "thalweg_certificate_end_time_seconds",
+        "When the TLS certificate ends, in Unix time.",
+        optional="network.tls_certificate_path",
+    ),
+    *PROCESS_METRICS,
+)
+
+
+class Samples:
+    """Reads all samples of the moment."""
+
+    def __init__(self, service: Service, tls: TlsFiles | None, started_at: float) -> None:
+        """`started_at`: Unix time."""
+        self._service = service
+        self._tls = tls
+        self._started_at = started_at
+
+    def __call__(self) -> Iterator[Sample]:
+        """Samples in any order."""
+        service = self._service
+        counters = service.counters
+        for version, family in counters.families.items():
+            yield from _family_samples(str(version), family)
+            yield Sample("thalweg_received_bytes_total", (str(version),), counters.received_bytes[version])
+            yield Sample("thalweg_sent_bytes_total", (str(version),), counters.sent_bytes[version])
+        yield from self._connection_samples()
+        yield from swarm_samples(service.tracker.swarm)
+        yield from access_list_samples(
+            service.tracker.access_list, counters.access_list_reloads, counters.purged_torrents
+        )
+        yield from _labelled("thalweg_certificate_reloads_total", counters.certificate_reloads)
+        if self._tls is not None:
+            yield Sample("thalweg_certificate_end_time_seconds", (), self._tls.not_after)
+        yield from process_samples(self._started_at)
+
+    def _connection_samples(self) -> Iterator[Sample]:
+        counters, connections = self._service.counters, self._service.connections
+        yield Sample("thalweg_accepted_connections_total", (), counters.accepted)
+        yield from _labelled("thalweg_refused_connections_total", counters.refused)
+        yield from _labelled("thalweg_closed_connections_total", counters.closed)
+        yield Sample("thalweg_accept_failures_total", (), counters.accept_failures)
+        yield Sample("thalweg_connections", (), connections.open)
+        yield Sample("thalweg_max_connections", (), connections.most)
+
+
+def _family_samples(version: str, family: FamilyCounters) -> Iterator[Sample]:
+    yield from _labelled("thalweg_requests_total", family.requests, version)
+    yield from _labelled("thalweg_replies_total", family.replies, version)
+    yield from _labelled("thalweg_failure_replies_total", family.failures, version)
+    yield from _labelled("thalweg_error_replies_total", family.errors, version)
+
+
+def _labelled(name: str, values: Mapping[str, int], *more: str) -> Iterator[Sample]:
+    for label, value in values.items():
+        yield Sample(name, (label, *more), value)

@@ -1,0 +1,188 @@
+"""The running service: connections, signals, and what is due every so often, in one trio nursery.
+
+    ready → signals … → stop: no new connections, idle ones closed, the others after their reply → the end
+
+Stopping has a deadline; a second request to stop does not wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import trio
+from thalweg_common import readiness
+from thalweg_common.access_list import load_access_list
+from thalweg_common.command import FAILED, STOPPED
+from thalweg_common.config import ConfigError
+from thalweg_common.memory import resident_bytes
+from thalweg_common.signals import EVENTS, Event
+from thalweg_common.status import Status, StatusWriter
+from thalweg_common.swarm import AccessList
+from thalweg_common.version import core_version
+
+from thalweg_http.connection import serve_connection
+from thalweg_http.listeners import Listener, accept_forever
+from thalweg_http.routes import family_status
+from thalweg_http.service import Service
+from thalweg_http.tls import TlsFiles
+
+SWEEP_SECONDS = 0.05
+SWEEP_BUDGET = 4096  # peer records looked at in one go
+STATUS_SECONDS = 1.0
+CERTIFICATE_SECONDS = 86_400.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Server:
+    """Serves on the listeners until told to stop."""
+
+    def __init__(self, service: Service, listeners: list[Listener], tls: TlsFiles | None, status: StatusWriter) -> None:
+        """The listeners' sockets stay the caller's."""
+        self._service = service
+        self._log = service.log
+        self._listeners = listeners
+        self._tls = tls
+        self._status = status
+        self._reload_asked = trio.Event()
+
+    async def run(self) -> int:
+        """The exit code."""
+        with trio.open_signal_receiver(*SIGNALS) as signals:
+            async with trio.open_nursery() as chores:
+                self._start_chores(chores)
+                async with trio.open_nursery() as connections:
+                    accepting = trio.CancelScope()
+                    chores.start_soon(self._accept, accepting, connections)
+                    self._tell_ready()
+                    await self._control(signals)
+                    accepting.cancel()
+                    self._tell_stopping()
+                    chores.start_soon(self._end_at_second_signal, signals)
+                    self._service.stop()
+                    # Leaving waits for what has been asked to be answered, but not for ever.
+                    connections.cancel_scope.deadline = trio.current_time() + self._service.config.stop_timeout
+                chores.cancel_scope.cancel()
+        return STOPPED
+
+    async def _accept(self, accepting: trio.CancelScope, connections: trio.Nursery) -> None:
+        """Takes connections from all listeners until the scope is cancelled; then nobody listens any more."""
+        with accepting:
+            async with trio.open_nursery() as nursery:
+                for listener in self._listeners:
+                    nursery.start_soon(accept_forever, self._service, listener, self._handler(listener), connections)
+        for listener in self._listeners:
+            listener.socket.close()
+
+    def _handler(self, listener: Listener) -> Callable[[trio.SocketStream, bytes], Awaitable[None]]:
+        tls = self._tls if listener.secure else None
+
+        async def handle(stream: trio.SocketStream, peer: bytes) -> None:
+            await serve_connection(self._service, stream, peer, tls=tls)
+
+        return handle
+
+    def _start_chores(self, nursery: trio.Nursery) -> None:
+        nursery.start_soon(_every, SWEEP_SECONDS, self._sweep)
+        nursery.start_soon(self._reload_when_asked)
+        if self._status.is_open:
+            nursery.start_soon(_every, STATUS_SECONDS, lambda: self._status.write(self.status(ready=True)))
+        if self._tls is not None:
+            self._check_certificate()
+            nursery.start_soon(_every, CERTIFICATE_SECONDS, self._check_certificate)
+
+    def _sweep(self) -> None:
+        self._service.tracker.swarm.tend(budget=SWEEP_BUDGET)
+
+    def _tell_ready(self) -> None:
+        self._log.info("serving", addresses=self._service.urls, version=core_version())
+        self._status.write(self.status(ready=True))
+        readiness.notify("READY=1")
+
+    def _tell_stopping(self) -> None:
+        self._log.info("stopping", within_seconds=self._service.config.stop_timeout)
+        self._status.write(self.status(ready=False))
+        readiness.notify("STOPPING=1")
+
+    async def _control(self, signals: AsyncIterator[int]) -> None:
+        """Until asked to stop."""
+        async for number in signals:
+            event = EVENTS[signal.Signals(number)]
+            if event is Event.STOP:
+                return
+            if event is Event.RELOAD:
+                self._reload_asked.set()
+
+    async def _end_at_second_signal(self, signals: AsyncIterator[int]) -> None:
+        await self._control(signals)
+        self._log.warn("stopped at once")
+        os._exit(FAILED)
+
+    def status(self, *, ready: bool) -> Status:
+        """The state of the service now."""
+        return Status(
+            service="http",
+            version=core_version(),
+            ready=ready,
+            uptime_seconds=round(self._service.uptime(), 3),
+            addresses=self._service.urls,
+            memory_bytes=resident_bytes(),
+            ip_version=family_status(self._service),
+        )
+
+    def _check_certificate(self) -> None:
+        assert self._tls is not None
+        if self._tls.ends_soon():
+            self._log.warn("the TLS certificate ends soon", days_left=round(self._tls.days_left(), 1))
+
+    async def _reload_when_asked(self) -> None:
+        """One reload at a time; asked again meanwhile, it is done once more."""
+        while True:
+            await self._reload_asked.wait()
+            self._reload_asked = trio.Event()
+            self._reload_certificate()
+            await self._reload_access_list()
+
+    def _reload_certificate(self) -> None:
+        if self._tls is None:
+            return
+        reloads = self._service.counters.certificate_reloads
+        try:
+            self._tls.reload()
+        except ConfigError as error:
+            reloads["failed"] += 1
+            self._log.error("TLS files not reloaded, the old ones stay", reason=error)
+        else:
+            reloads["ok"] += 1
+            self._log.info("TLS files reloaded", days_left=round(self._tls.days_left(), 1))
+            self._check_certificate()
+
+    async def _reload_access_list(self) -> None:
+        settings, reloads = self._service.config.access_list, self._service.counters.access_list_reloads
+        if settings.mode == "off":
+            self._log.info("no access list to reload, it is off")
+            return
+        try:
+            access_list = await trio.to_thread.run_sync(load_access_list, settings)
+        except (ConfigError, MemoryError) as error:
+            reloads["failed"] += 1
+            self._log.error("access list not reloaded, the old one stays", reason=error)
+            return
+        assert access_list is not None
+        self._service.tracker.access_list = access_list
+        reloads["ok"] += 1
+        self._log.info("access list reloaded", info_hashes=len(access_list))
+        await self._purge(access_list)
+
+    async def _purge(self, access_list: AccessList) -> None:
+        """Removes torrents the new list forbids, a shard at a time."""
+        for removed in access_list.purge(self._service.tracker.swarm):
+            self._service.counters.purged_torrents += removed
+            await trio.lowlevel.checkpoint()
+
+
+async def _every(seconds: float, action: Callable[[], None]) -> None:
+    while True:
+        await trio.sleep(seconds)
+        action()
