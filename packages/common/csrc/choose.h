@@ -155,7 +155,7 @@ TW_INLINE void draw_pairs(const bool v6, const tw_pool *pool, const tw_row_of_le
         uint32_t slot = tw_scale((uint32_t)bits, row->widest);
         const tw_leaf *leaf = row_leaf(row, number);
         const uint8_t *record = (uint8_t *)tw_pool_at(pool, leaf->block) + slot * RECORD_BYTES(v6);
-        __builtin_prefetch(record);
+        __builtin_prefetch(record, 0, 0);
         draws->records[count] = record;
         draws->pairs[count] = number * row->widest + slot;
         count += slot < leaf->count;

@@ -21,6 +21,7 @@
 #define CANDIDATES 8 /* looked at when something is to be evicted */
 #define SHARD_OF(hash) ((uint32_t)(hash) & (TW_SHARDS - 1))
 #define NO_SLOT UINT32_MAX
+#define HINT_BYTES 512             /* of a directory, fetched ahead at most */
 #define POSITIONS (2u * TW_SHARDS) /* of a sweep: every shard of both families */
 
 typedef struct {
@@ -545,20 +546,63 @@ GUESS tw_torrent *guess_torrent(tw_swarm *swarm, const tw_shard *shard, uint64_t
     return NULL;
 }
 
-GUESS void *guess_outside(tw_swarm *swarm, const tw_torrent *torrent) {
-    return torrent->form == FORM_FEW ? NULL : tw_pool_at(&swarm->pool, torrent_outside(torrent));
+TW_INLINE void prefetch_bytes(const void *from, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += 64)
+        __builtin_prefetch((const uint8_t *)from + at);
 }
 
-void tw_swarm_hint(tw_swarm *swarm, uint8_t ip_version, uint64_t hash, int link) {
-    const tw_shard *shard = &swarm->shards[ip_version == 6][SHARD_OF(hash)];
+GUESS void hint_directory(tw_swarm *swarm, const tw_leaves *set) {
+    size_t bytes = set->leaves * sizeof(tw_leaf);
+    prefetch_bytes(leaves_at(&swarm->pool, set), bytes < HINT_BYTES ? bytes : HINT_BYTES);
+}
+
+/* The leaf where the announcer is to be found if its state has not changed. */
+GUESS void hint_leaf(const bool v6, tw_swarm *swarm, const tw_leaves *set, const tw_announce *announce) {
+    tw_peer peer = peer_from(v6, announce->peer);
+    uint32_t leaves = set->leaves, number = leaves ? leaf_of(set, peer_hash(v6, swarm->key, &peer)) : 0;
+    if (number >= leaves || !tw_pool_readable(&swarm->pool, set->directory, leaves * sizeof(tw_leaf)))
+        return;
+    tw_leaf leaf = leaves_at(&swarm->pool, set)[number];
+    prefetch_bytes(tw_pool_at(&swarm->pool, leaf.block), leaf.count * RECORD_BYTES(v6));
+}
+
+GUESS void hint_forest(const bool v6, tw_swarm *swarm, const tw_forest *forest, const tw_announce *announce, int link) {
+    if (link == 3) {
+        hint_directory(swarm, &forest->downloaders);
+        hint_directory(swarm, &forest->rest);
+    } else {
+        hint_leaf(v6, swarm, announce->left_nothing ? &forest->rest : &forest->downloaders, announce);
+    }
+}
+
+GUESS void hint_peers(const bool v6, tw_swarm *swarm, tw_torrent *torrent, const tw_announce *announce, int link) {
+    tw_ref outside = torrent_outside(torrent);
+    if (torrent->form == FORM_FEW || !tw_pool_readable(&swarm->pool, outside, sizeof(tw_forest)))
+        return;
+    if (link == 2)
+        prefetch_bytes(tw_pool_at(&swarm->pool, outside),
+                       torrent->form == FORM_BLOCK ? torrent->capacity * RECORD_BYTES(v6) : sizeof(tw_forest));
+    else if (torrent->form == FORM_LEAVES)
+        hint_forest(v6, swarm, tw_pool_at(&swarm->pool, outside), announce, link);
+}
+
+void tw_swarm_hint(tw_swarm *swarm, const tw_announce *announce, uint64_t hash, int link) {
+    const bool v6 = announce->ip_version == 6;
+    const tw_shard *shard = &swarm->shards[v6][SHARD_OF(hash)];
     if (link == 0) {
         tw_table table = table_from(&swarm->pool, shard_word(shard));
         __builtin_prefetch(&table.slots[slot_home(&table, hash)]);
         return;
     }
     tw_torrent *torrent = guess_torrent(swarm, shard, hash);
-    if (torrent)
-        __builtin_prefetch(link == 1 ? torrent : guess_outside(swarm, torrent), 1);
+    if (!torrent)
+        return;
+    if (link == 1)
+        __builtin_prefetch(torrent, 1);
+    else if (v6)
+        hint_peers(true, swarm, torrent, announce, link);
+    else
+        hint_peers(false, swarm, torrent, announce, link);
 }
 
 /* ---------------------------------------------------------------- sweep */

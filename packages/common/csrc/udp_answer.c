@@ -229,7 +229,7 @@ size_t tw_udp_begin(tw_udp_context *context, const tw_sender *sender, const uint
 
 void tw_udp_hint(tw_udp_context *context, const tw_udp_pending *pending, int link) {
     if (pending->kind == TW_UDP_ANNOUNCE)
-        tw_swarm_hint(context->swarm, pending->ip_version, pending->hash, link);
+        tw_swarm_hint(context->swarm, &pending->announce, pending->hash, link);
 }
 
 size_t tw_udp_finish(tw_udp_context *context, const tw_udp_pending *pending, uint8_t *reply) {

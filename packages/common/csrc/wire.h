@@ -49,14 +49,18 @@ TW_INLINE uint8_t tw_read8(tw_reader *reader) {
     return bytes ? *bytes : 0;
 }
 
+TW_INLINE uint32_t tw_big32(const uint8_t *b) {
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
 TW_INLINE uint32_t tw_read32(tw_reader *reader) {
-    const uint8_t *b = tw_take(reader, 4);
-    return b ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] : 0;
+    const uint8_t *bytes = tw_take(reader, 4);
+    return bytes ? tw_big32(bytes) : 0;
 }
 
 TW_INLINE uint64_t tw_read64(tw_reader *reader) {
-    uint64_t high = tw_read32(reader);
-    return high << 32 | tw_read32(reader);
+    const uint8_t *bytes = tw_take(reader, 8);
+    return bytes ? (uint64_t)tw_big32(bytes) << 32 | tw_big32(bytes + 4) : 0;
 }
 
 typedef struct {
