@@ -37,11 +37,12 @@ class Requests:
         self._secure = secure
         self._ip_version = 4 if len(address) == 4 else 6
         self._times = service.config.cleaning
-        self._http = h11.Connection(h11.SERVER)
         self._input = HeadReader()
         self._output = bytearray()
         self._scope = trio.CancelScope()
         self._phase = "idle"
+        self._unread = False
+        """The client may still send a body that nobody waits for."""
 
     async def serve(self) -> str:
         """Until the connection is over; why it is (counters.CLOSE_REASONS). BrokenResourceError."""
@@ -106,24 +107,21 @@ class Requests:
 
     async def _serve_one(self, head: bytes) -> bool:
         """Answers one request; whether another may follow."""
-        http = self._http
+        http = h11.Connection(h11.SERVER)  # a new one each time: it would keep bytes that are ours to cut
         try:
             http.receive_data(head)
             asked = http.next_event()
             if not isinstance(asked, h11.Request):
                 raise Refused("malformed")
-            await self._skip_body(asked)
+            await self._skip_body(http, asked)
         except h11.RemoteProtocolError as error:
             raise Refused("malformed") from error
-        self._reply(asked)
-        if http.our_state is h11.MUST_CLOSE or http.their_state is not h11.DONE:
-            return False
-        http.start_next_cycle()
-        return True
+        self._reply(http, asked)
+        return http.our_state is not h11.MUST_CLOSE
 
-    async def _skip_body(self, asked: h11.Request) -> None:
+    async def _skip_body(self, http: h11.Connection, asked: h11.Request) -> None:
         """Reads to the request's end. Only GET and HEAD may have a body; it is small and nobody looks at it."""
-        http, skipped = self._http, 0
+        skipped = 0
         while True:
             event = http.next_event()
             if isinstance(event, h11.Data):
@@ -142,7 +140,7 @@ class Requests:
         if trailing := http.trailing_data[0]:
             self._input = HeadReader(trailing + self._input.buffer)
 
-    def _reply(self, asked: h11.Request) -> None:
+    def _reply(self, http: h11.Connection, asked: h11.Request) -> None:
         request = Request(
             method=asked.method,
             target=asked.target,
@@ -151,14 +149,15 @@ class Requests:
             from_proxy=self._from_proxy,
             secure=self._secure,
         )
-        service, http = self._service, self._http
+        service = self._service
         try:
             reply: Answer | Page = respond(service, request, now_ms())
         except Exception as error:
             service.log.error("a request failed", reason=repr(error))
             reply = pages.error("internal")
             service.count_unasked(self._address, reply)
-        close = service.stopping or not service.config.network.keep_alive or http.their_state is not h11.DONE
+        self._unread = http.their_state is h11.SEND_BODY
+        close = self._unread or service.stopping or not service.config.network.keep_alive
         self._output += _as_bytes(http, reply, close, asked.method)
 
     async def _flush(self) -> None:
@@ -176,7 +175,7 @@ class Requests:
         await last_words(self._stream, page)
 
     async def _close(self) -> None:
-        if self._input.buffer:
+        if self._unread or self._input.buffer:
             await linger(self._stream)
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._stream.aclose()
