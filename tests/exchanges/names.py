@@ -11,21 +11,15 @@ ANY = re.compile(r"^(\d+) bytes$")
 PEER_LIST = re.compile(r"^(\d+) (peers|leechers|seeders|partial seeds)$")
 
 
-class ExchangeNames:
-    """The names of one request and its reply."""
+class PeerNames:
+    """The names of one request and its reply: endpoints and peer lists."""
 
-    def __init__(self, tracker: Tracker, sender: Endpoint, stored: list[tuple[Peers, list[bytes]]]) -> None:
+    def __init__(self, sender: Endpoint, stored: list[tuple[Peers, list[bytes]]]) -> None:
         """Know the setup's peers as they were stored."""
-        self.tracker, self.sender, self.stored = tracker, sender, stored
+        self.sender, self.stored = sender, stored
 
     def value(self, name: str) -> bytes:
-        """Give an id, or the compact form of an endpoint."""
-        if name in IDS:
-            return self.tracker.connection_id(self.sender, IDS[name])
-        if match := ID_OF.match(name):
-            return self.tracker.connection_id(Endpoint.parse(f"{match[1]}:0"))
-        if name == "id of another tracker":
-            return connection_id(new_rules({}, OTHER_SECRET), self.sender, self.tracker.epoch)
+        """Give the compact form of an endpoint."""
         try:
             return Endpoint.parse(name).compact
         except ValueError:
@@ -53,3 +47,22 @@ class ExchangeNames:
     def peers_of(self, kind: str) -> set[bytes]:
         """Give the setup's peers of a kind ("peers": all of them)."""
         return {peer for peers, found in self.stored for peer in found if kind in ("peers", f"{peers.state}s")}
+
+
+class ExchangeNames(PeerNames):
+    """Connection ids as well, as UDP has them."""
+
+    def __init__(self, tracker: Tracker, sender: Endpoint, stored: list[tuple[Peers, list[bytes]]]) -> None:
+        """Ids are those that this tracker gives."""
+        super().__init__(sender, stored)
+        self.tracker = tracker
+
+    def value(self, name: str) -> bytes:
+        """Give an id, or the compact form of an endpoint."""
+        if name in IDS:
+            return self.tracker.connection_id(self.sender, IDS[name])
+        if match := ID_OF.match(name):
+            return self.tracker.connection_id(Endpoint.parse(f"{match[1]}:0"))
+        if name == "id of another tracker":
+            return connection_id(new_rules({}, OTHER_SECRET), self.sender, self.tracker.epoch)
+        return super().value(name)
