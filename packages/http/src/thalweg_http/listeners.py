@@ -20,11 +20,12 @@ from thalweg_common.log import Log
 
 from thalweg_http import pages
 from thalweg_http.config import NetworkConfig, plain_endpoints, tls_endpoints
-from thalweg_http.requests import as_bytes
+from thalweg_http.requests import last_words
 from thalweg_http.service import Service
 
 RETRY_SECONDS = 0.1
-OTHER_DESCRIPTORS = 64  # beside connections: listeners, metrics, files, the interpreter's own
+TURNED_AWAY_AT_ONCE = 32
+OTHER_DESCRIPTORS = 128  # beside connections: listeners, metrics, files, the interpreter's own
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 Handle = Callable[[trio.SocketStream, bytes], Awaitable[None]]
 """Serves a connection from this address and closes it."""
@@ -79,6 +80,7 @@ def connection_limit(configured: int) -> int:
 async def accept_forever(service: Service, listener: Listener, handle: Handle, nursery: trio.Nursery) -> None:
     """Takes connections and starts a task for each, until cancelled."""
     sock = trio.socket.from_stdlib_socket(listener.socket)
+    turning_away = trio.CapacityLimiter(TURNED_AWAY_AT_ONCE)
     while True:
         try:
             connection, address = await sock.accept()
@@ -93,7 +95,7 @@ async def accept_forever(service: Service, listener: Listener, handle: Handle, n
             nursery.start_soon(_serve, service, connection, address[0], handle)
         else:
             service.counters.refused["connections"] += 1
-            _turn_away(connection)
+            nursery.start_soon(_turn_away, turning_away, connection)
 
 
 async def _serve(service: Service, connection: trio.socket.SocketType, host: str, handle: Handle) -> None:
@@ -106,10 +108,14 @@ async def _serve(service: Service, connection: trio.socket.SocketType, host: str
         service.connections.leave()
 
 
-def _turn_away(connection: trio.socket.SocketType) -> None:
-    """Says so as far as that is possible without waiting."""
-    with socket.socket(fileno=connection.detach()) as sock, suppress(OSError):
-        sock.send(as_bytes(pages.error("busy")))
+async def _turn_away(turning_away: trio.CapacityLimiter, connection: trio.socket.SocketType) -> None:
+    """Says why, to as many at a time as may be waited for; the others see their connection end."""
+    with connection, suppress(trio.WouldBlock, trio.BrokenResourceError):
+        turning_away.acquire_nowait()
+        try:
+            await last_words(trio.SocketStream(connection), pages.error("busy"))
+        finally:
+            turning_away.release()
 
 
 def _listen(endpoint: Endpoint, alone: bool, backlog: int) -> socket.socket:
