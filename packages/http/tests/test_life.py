@@ -1,6 +1,7 @@
 """The life of the real service: start, signals, stop."""
 
 import errno
+import os
 import signal
 import socket
 from pathlib import Path
@@ -98,3 +99,32 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     assert ended.stderr == (
         f"thalweg-http: cannot listen on {address}: the port is in use; stop the other program or choose another port\n"
     )
+
+
+def test_peers_expire(tmp_path: Path) -> None:
+    """Without anybody asking."""
+    config = LISTEN_ANYWHERE + "cleaning.max_peer_age = 1\ncleaning.torrent_cleaning_interval = 1\n"
+    with RunningService(tmp_path, config) as service:
+        service.ask(announce(1))
+        service.wait_for(lambda: service.next_status().ip_version["4"].peers == 0)
+
+
+def test_logs_name_no_client_and_no_torrent(tmp_path: Path) -> None:
+    """At info level neither info hashes nor ports or addresses of clients are written."""
+    with RunningService(tmp_path) as service:
+        service.ask(announce(54321))
+        service.stop()
+        assert "a" * 20 not in service.log
+        assert "54321" not in service.log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give it up")
+def test_root_is_given_up_after_binding(tmp_path: Path) -> None:
+    """Started as root it becomes the configured user for good, in every thread."""
+    config = LISTEN_ANYWHERE + '[privileges]\ndrop_privileges = true\nuser = "nobody"\ngroup = "nogroup"\n'
+    with RunningService(tmp_path, config) as service:
+        for task in Path(f"/proc/{service.process.pid}/task").iterdir():
+            fields = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())
+            assert set(fields["Uid"].split()) == {"65534"}
+            assert int(fields["CapEff"], 16) == 0
+        assert b"8:intervali" in service.ask(announce(1))

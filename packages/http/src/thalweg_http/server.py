@@ -29,7 +29,8 @@ from thalweg_http.service import Service
 from thalweg_http.tls import TlsFiles
 
 SWEEP_SECONDS = 0.05
-SWEEP_BUDGET = 4096  # peer records looked at in one go
+SWEEP_BUDGET = 4096  # peer records looked at in one go …
+SWEEP_STEPS = 16  # … so many times at most, if that many are due
 STATUS_SECONDS = 1.0
 CERTIFICATE_SECONDS = 86_400.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -93,7 +94,9 @@ class Server:
             nursery.start_soon(_every, CERTIFICATE_SECONDS, self._check_certificate)
 
     def _sweep(self) -> None:
-        self._service.tracker.swarm.tend(budget=SWEEP_BUDGET)
+        for _ in range(SWEEP_STEPS):
+            if not self._service.tracker.swarm.tend(budget=SWEEP_BUDGET):
+                return
 
     def _tell_ready(self) -> None:
         self._log.info("serving", addresses=self._service.urls, version=core_version())
