@@ -1,0 +1,142 @@
+"""Behind real HAProxy and nginx: the client's address is kept, in both families, as the how-to says."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from thalweg_common.swarm import compact_peer
+
+from packages.http.tests.running import LISTEN_ANYWHERE, PATIENCE, RunningService, announce, get, receive_reply
+
+HAPROXY = """\
+global
+    maxconn 100
+defaults
+    mode {mode}
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend tracker
+    bind 127.0.0.1:{port}
+    bind ::1:{port} v6only
+    {forwarded}
+    default_backend thalweg
+backend thalweg
+    server here 127.0.0.1:{service} {send}
+"""
+NGINX = """\
+daemon off;
+pid nginx.pid;
+error_log stderr;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c; uwsgi_temp_path d; scgi_temp_path e;
+    server {{
+        listen 127.0.0.1:{port};
+        listen [::1]:{port} ipv6only=on;
+        location / {{
+            proxy_pass http://127.0.0.1:{service};
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        }}
+    }}
+}}
+"""
+HEADER = "network.runs_behind_reverse_proxy = true\n"
+PROTOCOL = "network.proxy_protocol = true\n"
+# Clients come from loopback, too, so that only the proxy's own address may be trusted.
+TRUSTED = 'network.trusted_proxies = ["127.0.0.1"]\n'
+CLIENTS = {4: "127.0.0.2", 6: "::1"}
+OTHERS = {4: "127.0.0.3", 6: "::1"}
+
+
+def free_port() -> int:
+    """A port that nothing listens on in either family."""
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        probe.bind(("::", 0))
+        return int(probe.getsockname()[1])
+
+
+def through(port: int, source: str, request: bytes) -> bytes:
+    """The reply that a client with this address gets."""
+    target = ("::1" if ":" in source else "127.0.0.1", port)
+    with socket.create_connection(target, PATIENCE, source_address=(source, 0)) as connection:
+        connection.sendall(request)
+        return receive_reply(connection)
+
+
+@contextlib.contextmanager
+def proxy(command: list[str], folder: Path, service: RunningService, port: int) -> Iterator[None]:
+    """A running proxy, once it answers."""
+    with (
+        (folder / "proxy.txt").open("w") as log,
+        subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as process,
+    ):
+        try:
+            service.wait_for(lambda: process.poll() is None and answers(port))
+            yield
+        finally:
+            process.terminate()
+
+
+def answers(port: int) -> bool:
+    """Whether the tracker can be reached through the proxy."""
+    with contextlib.suppress(OSError, AssertionError):
+        return through(port, "127.0.0.2", get("/health")) == b"healthy\n"
+    return False
+
+
+def judge(port: int) -> None:
+    """Two clients in each family announce; the second is told of the first by its own address."""
+    for version, client in CLIENTS.items():
+        forged = "X-Forwarded-For: 192.0.2.66"
+        through(port, client, get(announce(1001), forged))
+        reply = through(port, OTHERS[version], get(announce(1002), forged))
+        assert compact_peer(client, 1001) in reply
+        assert compact_peer(OTHERS[version], 0)[:-2] in reply  # external ip
+
+
+@pytest.mark.needs("haproxy")
+@pytest.mark.parametrize(
+    ("mode", "forwarded", "send", "options"),
+    [
+        ("tcp", "", "send-proxy", PROTOCOL),
+        ("tcp", "", "send-proxy-v2", PROTOCOL),
+        ("http", "", "send-proxy-v2", PROTOCOL),
+        ("http", "option forwardfor", "", HEADER),
+    ],
+)
+def test_behind_haproxy(tmp_path: Path, mode: str, forwarded: str, send: str, options: str) -> None:
+    """With both versions of the PROXY protocol, and with the header that it adds in lower case."""
+    port = free_port()
+    with RunningService(tmp_path, LISTEN_ANYWHERE + TRUSTED + options) as service:
+        text = HAPROXY.format(mode=mode, forwarded=forwarded, send=send, port=port, service=service.port())
+        (tmp_path / "haproxy.cfg").write_text(text)
+        command = [program("haproxy"), "-db", "-f", "haproxy.cfg"]
+        with proxy(command, tmp_path, service, port):
+            judge(port)
+
+
+@pytest.mark.needs("nginx-light")
+def test_behind_nginx(tmp_path: Path) -> None:
+    """With the header, which nginx makes longer: what the client wrote stands to the left."""
+    port = free_port()
+    with RunningService(tmp_path, LISTEN_ANYWHERE + TRUSTED + HEADER) as service:
+        (tmp_path / "nginx.conf").write_text(NGINX.format(port=port, service=service.port()))
+        command = [program("nginx"), "-p", str(tmp_path), "-c", "nginx.conf"]
+        with proxy(command, tmp_path, service, port):
+            judge(port)
+
+
+def program(name: str) -> str:
+    """Where it is; Debian keeps both out of ordinary users' way."""
+    found = shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
+    assert found
+    return found
