@@ -3,6 +3,7 @@
 import socket
 import sys
 from typing import Self
+from urllib.parse import quote_from_bytes
 
 from thalweg_common import udp_wire
 
@@ -18,9 +19,9 @@ address_ipv6 = "[::]:{PORT}"
 """
 
 
-def announce_url(host: Host, ip_version: int) -> str:
+def announce_url(host: Host, ip_version: int, scheme: str = "udp") -> str:
     """Give the announce URL of a tracker on `host`."""
-    return f"udp://{in_url(host.address(ip_version))}:{PORT}/announce"
+    return f"{scheme}://{in_url(host.address(ip_version))}:{PORT}/announce"
 
 
 def in_url(address: str) -> str:
@@ -30,10 +31,15 @@ def in_url(address: str) -> str:
 
 def start_thalweg_udp(programs: Programs, host: Host) -> Program:
     """Start `thalweg-udp` bound to the wildcard of both families."""
-    configuration = programs.folder / "thalweg-udp.toml"
+    return start_thalweg(programs, host, "udp")
+
+
+def start_thalweg(programs: Programs, host: Host, service: str) -> Program:
+    """Start one of our services ("udp", "http") bound to the wildcard of both families."""
+    configuration = programs.folder / f"thalweg-{service}.toml"
     configuration.write_text(CONFIGURATION)
-    command = [sys.executable, "-m", "thalweg_udp.main", "-c", str(configuration)]
-    return programs.start("thalweg-udp", host, command)
+    command = [sys.executable, "-m", f"thalweg_{service}.main", "-c", str(configuration)]
+    return programs.start(f"thalweg-{service}", host, command)
 
 
 def start_opentracker(programs: Programs, host: Host, info_hashes: list[bytes]) -> Program:
@@ -80,3 +86,46 @@ class TrackerView:
         """Get the counts of one torrent."""
         self.socket.send(udp_wire.build_scrape(self.connect(), 2, [info_hash]))
         return udp_wire.parse_scrape(self.socket.recv(2048), 2)[0]
+
+
+class HttpTrackerView:
+    """What a tracker answers to scrapes over HTTP, asked from `host`, on a connection for each."""
+
+    def __init__(self, host: Host, tracker: str, ip_version: int) -> None:
+        """Remember whom to ask."""
+        self.host, self.tracker = host, tracker
+        self.family = socket.AF_INET if ip_version == 4 else socket.AF_INET6
+
+    def __enter__(self) -> Self:
+        """Give the view itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing is open."""
+
+    def ready(self) -> bool:
+        """Say whether the tracker answers."""
+        try:
+            return b"healthy" in self.get("/health")
+        except (TimeoutError, ConnectionRefusedError):
+            return False
+
+    def scrape(self, info_hash: bytes) -> udp_wire.ScrapeRow:
+        """Get the counts of one torrent."""
+        reply = self.get(f"/scrape?info_hash={quote_from_bytes(info_hash, safe='')}")
+        seeders, completed, leechers = (
+            int(reply.partition(key)[2].partition(b"e")[0])
+            for key in (b"8:completei", b"10:downloadedi", b"10:incompletei")
+        )
+        return udp_wire.ScrapeRow(seeders=seeders, completed=completed, leechers=leechers)
+
+    def get(self, target: str) -> bytes:
+        """Get a whole reply."""
+        with self.host.socket(self.family, socket.SOCK_STREAM) as connection:
+            connection.settimeout(0.5)
+            connection.connect((self.tracker, PORT))
+            connection.sendall(f"GET {target} HTTP/1.0\r\n\r\n".encode())
+            reply = b""
+            while data := connection.recv(4096):
+                reply += data
+            return reply
