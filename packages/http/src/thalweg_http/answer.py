@@ -14,7 +14,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 from thalweg_common._core import lib
-from thalweg_common.swarm import AccessList, Swarm
+from thalweg_common.swarm import AccessList, Counts, Swarm
 
 from thalweg_http.wire import (
     ANY_NUMWANT,
@@ -155,33 +155,35 @@ def _announce(tracker: Tracker, info_hash: bytes, parameters: Query, address: by
     event = EVENTS.get(parameters.first.get(b"event", b""), lib.TW_EVENT_NONE)
     left_nothing = parameters.number(b"left") == 0
     numwant = _numwant(parameters, rules)
-    counts, peers = tracker.swarm.announce(
-        info_hash,
-        address + _port(parameters),
-        event=event,
-        left_nothing=left_nothing,
-        numwant=numwant,
-        now_ms=now_ms,
+    peer = address + _port(parameters)
+    counts, own = tracker.swarm.announce(
+        info_hash, peer, event=event, left_nothing=left_nothing, numwant=numwant, now_ms=now_ms
     )
     others: list[bytes] = []
-    if rules.both_families and event != lib.TW_EVENT_STOPPED and len(peers) < numwant:
-        paused = event if event == lib.TW_EVENT_PAUSED else lib.TW_EVENT_NONE
+    if rules.both_families and event != lib.TW_EVENT_STOPPED and len(own) < numwant:
+        event = event if event == lib.TW_EVENT_PAUSED else lib.TW_EVENT_NONE
         _, others = tracker.swarm.announce(
             info_hash,
             _stand_in(address),
-            event=paused,
+            event=event,
             left_nothing=left_nothing,
-            numwant=numwant - len(peers),
+            numwant=numwant - len(own),
             now_ms=now_ms,
         )
+    interval = rules.interval + tracker.random.randint(0, rules.interval_jitter)
+    lists = _peer_lists(address, own, others, parameters.first.get(b"compact") == b"0")
+    return _announce_reply(rules, counts, interval, address, lists)
+
+
+def _announce_reply(rules: Rules, counts: Counts, interval: int, address: bytes, lists: Dictionary) -> bytes:
     items = [(b"complete", integer(counts.seeders))]
     if rules.external_ip:
         items.append((b"external ip", string(address)))
     items += [
         (b"incomplete", integer(counts.leechers)),
-        (b"interval", integer(rules.interval + tracker.random.randint(0, rules.interval_jitter))),
+        (b"interval", integer(interval)),
         (b"min interval", integer(rules.min_interval)),
-        *_peer_lists(address, peers, others, parameters.first.get(b"compact") == b"0"),
+        *lists,
     ]
     if rules.warning_message:
         items.append((b"warning message", string(rules.warning_message)))

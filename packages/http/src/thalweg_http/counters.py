@@ -68,7 +68,6 @@ class Counters:
         self.received_bytes = dict.fromkeys(IP_VERSIONS, 0)
         self.sent_bytes = dict.fromkeys(IP_VERSIONS, 0)
         self.accepted = 0
-        self.tls_handshakes = 0
         self.closed = dict.fromkeys(CLOSE_REASONS, 0)
         self.refused = dict.fromkeys(REFUSE_REASONS, 0)
         self.accept_failures = 0
