@@ -36,7 +36,7 @@ def asked(data: bytes, service: Service | None = None, peer: bytes = CLIENT) -> 
 
 
 def test_announce_on_the_wire() -> None:
-    """To the byte: what the fast path must say as well."""
+    """To the byte: a reply has no header that no client needs."""
     assert asked(request(ANNOUNCE)) == REPLY
 
 

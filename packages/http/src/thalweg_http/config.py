@@ -31,7 +31,8 @@ DAYS = 24 * HOURS
 NETWORK = Kind("an address or network such as 10.0.0.0/8", is_network)
 
 IGNORED = {
-    "swarm_workers": "every worker reaches the whole swarm",
+    "socket_workers": "one thread serves all connections",
+    "swarm_workers": "one thread serves all connections",
     "cleaning.connection_cleaning_interval": "a connection is closed when its time has come",
     "metrics.torrent_count_update_interval": "torrents are counted when the metrics are read",
     "privileges.chroot_path": "the service does not change its root; use a container or systemd's RootDirectory=",
@@ -45,13 +46,6 @@ class NetworkConfig(ListenConfig, frozen=True):
     tcp_backlog: Annotated[
         int, Meta(ge=1, le=65535, description="Connections the kernel may hold for each address until they are taken.")
     ] = 1024
-    fast_path: Annotated[
-        bool,
-        Meta(
-            description="Let the C core answer plain and common requests on the addresses without TLS, and Python the "
-            "rest. With false Python answers all."
-        ),
-    ] = False
     keep_alive: Annotated[
         bool, Meta(description="Let clients ask again on the same connection. With false each reply closes it.")
     ] = True
@@ -232,10 +226,6 @@ class MetricsConfig(Struct, frozen=True):
 class HttpConfig(Struct, frozen=True):
     """Configuration of thalweg-http, a BitTorrent tracker over HTTP and HTTPS."""
 
-    socket_workers: Annotated[
-        int,
-        Meta(ge=0, le=1024, description="Threads of the fast path. 0: one for each available CPU."),
-    ] = 0
     log_level: Annotated[Level, Meta(description="The least important messages that are written.")] = "info"
     log_format: Annotated[Form, Meta(description="Log lines for people, or as JSON objects.")] = "human"
     stop_timeout: Annotated[
