@@ -1,4 +1,4 @@
-/* address.c: which addresses mean nothing on the public Internet (RFC 6890 and the registries it set up). */
+/* address.c: addresses and networks, and which mean nothing on the public Internet (RFC 6890 and its registries). */
 #include "core.h"
 
 typedef struct {
@@ -42,4 +42,29 @@ static bool is_local6(const uint8_t a[16]) {
 
 bool tw_address_is_local(uint8_t ip_version, const uint8_t *address) {
     return ip_version == 6 ? is_local6(address) : is_local4(address);
+}
+
+tw_address tw_address_from(uint8_t ip_version, const uint8_t *bytes) {
+    static const uint8_t mapped[12] = {[10] = 0xff, 0xff}; /* ::ffff:0:0/96 */
+    tw_address address = {.ip_version = ip_version};
+    if (ip_version == 6 && memcmp(bytes, mapped, sizeof mapped) == 0)
+        return tw_address_from(4, bytes + sizeof mapped);
+    memcpy(address.bytes, bytes, ip_version == 6 ? 16 : 4);
+    return address;
+}
+
+static bool network_contains(const tw_network *network, const tw_address *address) {
+    const uint8_t *prefix = network->prefix.bytes;
+    size_t whole = network->bits / 8;
+    unsigned rest = network->bits % 8;
+    if (network->prefix.ip_version != address->ip_version || memcmp(prefix, address->bytes, whole) != 0)
+        return false;
+    return rest == 0 || (prefix[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
+}
+
+bool tw_networks_contain(const tw_networks *networks, const tw_address *address) {
+    for (uint32_t i = 0; i < networks->count; i++)
+        if (network_contains(&networks->networks[i], address))
+            return true;
+    return false;
 }

@@ -268,6 +268,106 @@ void tw_udp_worker_stop(tw_udp_worker *worker); /* any thread; returns at once *
 const tw_udp_counters *tw_udp_worker_counters(const tw_udp_worker *worker);
 const tw_client_table *tw_udp_worker_clients(const tw_udp_worker *worker);
 
+/* ---------------------------------------------------------------- who is it (address.c, proxy_protocol.c) */
+
+typedef struct {
+    uint8_t ip_version; /* 4 or 6; an IPv4-mapped IPv6 address is 4. 0: nobody */
+    uint8_t bytes[16];  /* 4 or 16 bytes, the others are 0 */
+} tw_address;
+
+/* An address as the kernel or a proxy gives it: 4 or 16 bytes; IPv4-mapped ones are folded. */
+tw_address tw_address_from(uint8_t ip_version, const uint8_t *address);
+
+#define TW_NETWORKS_MAX 256
+
+typedef struct {
+    tw_address prefix;
+    uint8_t bits; /* of the prefix that count: 0 … 32 or 128 */
+} tw_network;
+
+typedef struct {
+    uint32_t count;
+    tw_network networks[256];
+} tw_networks;
+
+bool tw_networks_contain(const tw_networks *networks, const tw_address *address); /* any thread */
+
+#define TW_PROXY_READ 0  /* a complete header of version 2 */
+#define TW_PROXY_SHORT 1 /* more bytes are needed to tell */
+#define TW_PROXY_ODD 2   /* version 1, or no header at all: for the whole path */
+
+typedef struct {
+    int outcome;
+    size_t used;       /* bytes of the header */
+    tw_address source; /* ip_version 0: the proxy speaks for itself, or does not know the client */
+} tw_proxy_header;
+
+/* The PROXY protocol header that `data` begins with. Pure. */
+tw_proxy_header tw_proxy_read(const uint8_t *data, size_t size);
+
+/* ---------------------------------------------------------------- HTTP (http_answer.c: the fast path) */
+
+#define TW_HTTP_HEAD_MAX 16384  /* bytes of a request head that the fast path looks at */
+#define TW_HTTP_REPLY_MAX 16384 /* bytes that a reply of the fast path may take, head included */
+#define TW_HTTP_SCRAPE_MAX 100  /* info hashes in a scrape, at most */
+
+typedef struct {
+    uint32_t interval;        /* seconds until the next announce, as told to clients */
+    uint32_t interval_jitter; /* seconds; each reply adds 0 … jitter */
+    uint32_t min_interval;    /* seconds; before that clients should not come back */
+    uint32_t default_peers;   /* without numwant, or with a negative one */
+    uint32_t max_peers;       /* at most TW_NUMWANT_MAX */
+    uint32_t max_scrape;      /* info hashes in a scrape; what has more is for the whole path */
+    bool external_ip;         /* tell clients their address (BEP 24) */
+    bool both_families;       /* fill up with peers of the other family (BEP 7) */
+    char forwarded_name[65];  /* of the header in which proxies name the client, in lower case */
+    tw_networks trusted;      /* of those proxies */
+    uint32_t denied_size;
+    uint8_t denied[512]; /* the whole body for a denied info hash, bencoded */
+    uint32_t warning_size;
+    uint8_t warning[1024]; /* key and value of the warning message, bencoded; or nothing */
+} tw_http_rules;
+
+/* Counters of one worker: plain integers that its thread raises and any thread may read. Index 0: IPv4, 1: IPv6. */
+typedef struct {
+    uint64_t announces[2]; /* answered, the denied ones included */
+    uint64_t scrapes[2];
+    uint64_t denied[2];
+} tw_http_counters;
+
+/* What answering one request needs. The pointers are borrowed. One thread. */
+typedef struct {
+    tw_swarm *swarm;
+    tw_sampler *sampler;
+    const tw_access_list *access_list; /* NULL: everything is allowed */
+    const tw_http_rules *rules;
+    tw_http_counters *counters;
+    uint64_t now_ms; /* monotonic */
+} tw_http_context;
+
+/* Whom a connection belongs to. */
+typedef struct {
+    tw_address address;
+    bool names_client; /* a trusted proxy that says in a header whose request it passes on */
+} tw_http_sender;
+
+#define TW_HTTP_ANSWERED 0 /* `used` bytes of the data were answered with `length` bytes */
+#define TW_HTTP_SHORT 1    /* the request is not complete; nothing was done */
+#define TW_HTTP_ODD 2      /* a request for the whole path; nothing was done */
+
+typedef struct {
+    int outcome;
+    size_t used;
+    size_t length;
+    bool close; /* the connection ends behind this reply, and the reply says so */
+} tw_http_result;
+
+/* Answers the first request in `data` if it is one of the common ones: GET /announce?… or /scrape?… of HTTP/1.1, well
+ * formed and without a body. `last`: the connection shall end. `reply` takes TW_HTTP_REPLY_MAX bytes. Touches
+ * nothing but its arguments: no socket, no clock, no allocation. */
+tw_http_result tw_http_answer(tw_http_context *context, const tw_http_sender *sender, bool last, const uint8_t *data,
+                              size_t size, uint8_t *reply);
+
 /* ---------------------------------------------------------------- for everyone (core.c) */
 
 uint64_t tw_monotonic_ms(void);

@@ -53,6 +53,11 @@ TW_INLINE uint32_t tw_big32(const uint8_t *b) {
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
+TW_INLINE uint16_t tw_read16(tw_reader *reader) {
+    const uint8_t *bytes = tw_take(reader, 2);
+    return bytes ? (uint16_t)(bytes[0] << 8 | bytes[1]) : 0;
+}
+
 TW_INLINE uint32_t tw_read32(tw_reader *reader) {
     const uint8_t *bytes = tw_take(reader, 4);
     return bytes ? tw_big32(bytes) : 0;

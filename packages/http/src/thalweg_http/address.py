@@ -28,6 +28,12 @@ class Networks:
         """ValueError for a text that is no network."""
         self._networks = [_parse_network(text) for text in texts]
 
+    def prefixes(self) -> list[tuple[bytes, int]]:
+        """Each network as the bytes of its first address, and how many bits of them count."""
+        return [
+            ((prefix << shift).to_bytes(width, "big"), width * 8 - shift) for width, prefix, shift in self._networks
+        ]
+
     def __contains__(self, address: bytes) -> bool:
         """Whether an address of 4 or 16 bytes lies in one of them."""
         number = int.from_bytes(address, "big")

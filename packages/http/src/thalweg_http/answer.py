@@ -94,7 +94,7 @@ def answer_announce_untrusted(tracker: Tracker, query: bytes, address: bytes, no
     except BadRequest as error:
         return failure(tracker.rules, "malformed", str(error).encode())
     if tracker.access_list is not None and not tracker.access_list.allows(info_hash):
-        return _denied(tracker.rules)
+        return denied(tracker.rules)
     return Answer("announce", _announce(tracker, info_hash, parameters, address, now_ms))
 
 
@@ -124,7 +124,8 @@ def failure(rules: Rules, reason: FailureReason, text: bytes, retry_in: bytes = 
     return Answer("failure", dictionary(items), reason)
 
 
-def _denied(rules: Rules) -> Answer:
+def denied(rules: Rules) -> Answer:
+    """A refusal by the access list, the same for every info hash."""
     later = b"%d" % max(1, rules.interval // 60)
     return failure(rules, "denied", DENIED, b"never" if rules.denied_for_good else later)
 

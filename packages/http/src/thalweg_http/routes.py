@@ -23,7 +23,7 @@ from thalweg_http.pages import Page
 from thalweg_http.service import Service
 from thalweg_http.wire import parse_query_untrusted
 
-_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://[^/?]*")
+_ABSOLUTE = re.compile(rb"\A[A-Za-z][A-Za-z0-9+.\-]*://[^/?]*")
 _SLASHES = re.compile(rb"/{2,}")
 
 
