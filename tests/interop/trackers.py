@@ -2,10 +2,11 @@
 
 import socket
 import sys
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote_from_bytes
 
 from thalweg_common import udp_wire
+from thalweg_common.bencode import decode
 
 from tests.interop.network import Host
 from tests.interop.programs import Program, Programs
@@ -112,12 +113,11 @@ class HttpTrackerView:
 
     def scrape(self, info_hash: bytes) -> udp_wire.ScrapeRow:
         """Get the counts of one torrent."""
-        reply = self.get(f"/scrape?info_hash={quote_from_bytes(info_hash, safe='')}")
-        seeders, completed, leechers = (
-            int(reply.partition(key)[2].partition(b"e")[0])
-            for key in (b"8:completei", b"10:downloadedi", b"10:incompletei")
+        reply: Any = decode(
+            self.get(f"/scrape?info_hash={quote_from_bytes(info_hash, safe='')}").partition(b"\r\n\r\n")[2]
         )
-        return udp_wire.ScrapeRow(seeders=seeders, completed=completed, leechers=leechers)
+        row = reply[b"files"][info_hash]
+        return udp_wire.ScrapeRow(row[b"complete"], row[b"downloaded"], row[b"incomplete"])
 
     def get(self, target: str) -> bytes:
         """Get a whole reply."""
