@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Checks all URLs at once and prints a report on each; gives the exit code."""
     try:
-        urls = [parse_tracker_url(text) for text in arguments.urls]
+        urls = [parse_tracker_url(text, ["udp"]) for text in arguments.urls]
     except TrackerUrlError as error:
         print(f"thalweg check: {error}", file=sys.stderr)
         return 2

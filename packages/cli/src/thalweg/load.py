@@ -38,7 +38,7 @@ class LoadError(Exception):
 def resolve(url: str, allow_public: bool) -> tuple[str, int]:
     """Address and port of a udp:// URL. LoadError when it is none, or a stranger's."""
     try:
-        parts = parse_tracker_url(url)
+        parts = parse_tracker_url(url, ["udp"])
         found = socket.getaddrinfo(parts.host, parts.port, type=socket.SOCK_DGRAM)
     except TrackerUrlError as error:
         raise LoadError(str(error), status=2) from None

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from collections.abc import Collection
+from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 
-SUPPORTED_SCHEMES = ("udp",)
-OTHER_TRACKER_SCHEMES = ("http", "https", "ws", "wss")
+EXAMPLES = {
+    "udp": "udp://HOST:PORT/announce",
+    "http": "http://HOST/announce",
+    "https": "https://HOST/announce",
+}
+"""How the URLs of each kind of tracker look."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+OTHER_TRACKER_SCHEMES = ("ws", "wss")
+_KEPT_IN_PATHS = "/?&=%:@!$'()*+,;~[]"
 
 
 class TrackerUrlError(ValueError):
@@ -22,32 +30,39 @@ class TrackerUrl(msgspec.Struct, frozen=True):
     host: str
     port: int
     path: str
-    """Path and query: what a client puts into BEP 41's URLData."""
+    """Path and query: what is asked of an HTTP tracker, and what a client puts into BEP 41's URLData."""
 
 
-def parse_tracker_url(text: str) -> TrackerUrl:
-    """Reads udp://HOST:PORT/PATH; raises TrackerUrlError."""
+def parse_tracker_url(text: str, schemes: Collection[str] = tuple(EXAMPLES)) -> TrackerUrl:
+    """Reads the announce URL of a tracker of one of these `schemes`; raises TrackerUrlError."""
+    instead = "write " + " or ".join(EXAMPLES[scheme] for scheme in schemes)
     if not text.isprintable():
-        raise TrackerUrlError(f"{text!a}: not the URL of a tracker; write udp://HOST:PORT/announce")
+        raise TrackerUrlError(f"{text!a}: not the URL of a tracker; {instead}")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise TrackerUrlError(f"{text}: {error}") from None
-    _check_scheme(text, parts.scheme)
+    if parts.scheme in {*EXAMPLES, *OTHER_TRACKER_SCHEMES} - {*schemes}:
+        raise TrackerUrlError(f"{text}: {parts.scheme}:// trackers are not supported here; {instead}")
+    if parts.scheme not in schemes:
+        raise TrackerUrlError(f"{text}: not the URL of a tracker; {instead}")
     if not host:
-        raise TrackerUrlError(f"{text}: the host is missing; write udp://HOST:PORT/announce")
+        raise TrackerUrlError(f"{text}: the host is missing; {instead}")
+    port = DEFAULT_PORTS.get(parts.scheme) if port is None else port
     if not port:
-        raise TrackerUrlError(f"{text}: the port is missing; a UDP tracker has none by default, write udp://HOST:PORT")
+        raise TrackerUrlError(f"{text}: the port is missing; write {parts.scheme}://HOST:PORT/announce")
+    return TrackerUrl(text=text, scheme=parts.scheme, host=host, port=port, path=_path(text, parts))
+
+
+def _path(text: str, parts: SplitResult) -> str:
+    """What is behind the host. UDP trackers do not need it; an HTTP tracker is asked for nothing else."""
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return TrackerUrl(text=text, scheme=parts.scheme, host=host, port=port, path=path)
-
-
-def _check_scheme(text: str, scheme: str) -> None:
-    if scheme in OTHER_TRACKER_SCHEMES:
-        raise TrackerUrlError(f"{text}: {scheme}:// trackers are not supported by this version; udp:// is")
-    if scheme not in SUPPORTED_SCHEMES:
-        raise TrackerUrlError(f"{text}: not the URL of a tracker; write udp://HOST:PORT/announce")
+    if parts.scheme == "udp":
+        return path
+    if not parts.path:
+        raise TrackerUrlError(f"{text}: the path is missing; write {text.partition('?')[0]}/announce")
+    return quote(path, safe=_KEPT_IN_PATHS)
 
 
 def endpoint(address: str, port: int) -> str:
