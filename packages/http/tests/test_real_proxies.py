@@ -1,7 +1,6 @@
 """Behind real HAProxy and nginx: the client's address is kept, in both families, as the how-to says."""
 
 import contextlib
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,44 +9,9 @@ from pathlib import Path
 import pytest
 from thalweg_common.swarm import compact_peer
 
+from packages.http.tests.real_proxies import haproxy, nginx
 from packages.http.tests.running import LISTEN_ANYWHERE, PATIENCE, RunningService, announce, get, receive_reply
 
-HAPROXY = """\
-global
-    maxconn 100
-defaults
-    mode {mode}
-    timeout connect 5s
-    timeout client 5s
-    timeout server 5s
-frontend tracker
-    bind 127.0.0.1:{port}
-    bind ::1:{port} v6only
-    {forwarded}
-    default_backend thalweg
-backend thalweg
-    server here 127.0.0.1:{service} {send}
-"""
-NGINX = """\
-daemon off;
-pid nginx.pid;
-error_log stderr;
-events {{ }}
-http {{
-    access_log off;
-    client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c; uwsgi_temp_path d; scgi_temp_path e;
-    server {{
-        listen 127.0.0.1:{port};
-        listen [::1]:{port} ipv6only=on;
-        location / {{
-            proxy_pass http://127.0.0.1:{service};
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        }}
-    }}
-}}
-"""
 HEADER = "network.runs_behind_reverse_proxy = true\n"
 PROTOCOL = "network.proxy_protocol = true\n"
 # Clients come from loopback, too, so that only the proxy's own address may be trusted.
@@ -117,9 +81,8 @@ def test_behind_haproxy(tmp_path: Path, mode: str, forwarded: str, send: str, op
     """With both versions of the PROXY protocol, and with the header that it adds in lower case."""
     port = free_port()
     with RunningService(tmp_path, LISTEN_ANYWHERE + TRUSTED + options) as service:
-        text = HAPROXY.format(mode=mode, forwarded=forwarded, send=send, port=port, service=service.port())
-        (tmp_path / "haproxy.cfg").write_text(text)
-        command = [program("haproxy"), "-db", "-f", "haproxy.cfg"]
+        binds = [f"127.0.0.1:{port}", f"::1:{port} v6only"]
+        command = haproxy(tmp_path, binds, f"127.0.0.1:{service.port()}", mode=mode, forwarded=forwarded, send=send)
         with proxy(command, tmp_path, service, port):
             judge(port)
 
@@ -129,14 +92,7 @@ def test_behind_nginx(tmp_path: Path) -> None:
     """With the header, which nginx makes longer: what the client wrote stands to the left."""
     port = free_port()
     with RunningService(tmp_path, LISTEN_ANYWHERE + TRUSTED + HEADER) as service:
-        (tmp_path / "nginx.conf").write_text(NGINX.format(port=port, service=service.port()))
-        command = [program("nginx"), "-p", str(tmp_path), "-c", "nginx.conf"]
+        listens = [f"127.0.0.1:{port}", f"[::1]:{port} ipv6only=on"]
+        command = nginx(tmp_path, listens, f"127.0.0.1:{service.port()}")
         with proxy(command, tmp_path, service, port):
             judge(port)
-
-
-def program(name: str) -> str:
-    """Where it is; Debian keeps both out of ordinary users' way."""
-    found = shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
-    assert found
-    return found
