@@ -52,15 +52,16 @@ class Programs:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Ask every program to end, together, and see to it that they do."""
-        for program in self.running:
+        """Ask every program to end and see to it that it does, in reverse, so that clients find their tracker."""
+        for program in reversed(self.running):
             program.process.terminate()
-        deadline = time.monotonic() + GRACE
-        for program in self.running:
-            program.end(deadline)
+            program.end(time.monotonic() + GRACE)
 
-    def start(self, name: str, host: Host, command: Sequence[str]) -> Program:
-        """Start `command` on `host`, at home in the folder; what it prints goes to NAME.log there."""
+    def start(self, name: str, host: Host, command: Sequence[str], **environment: str) -> Program:
+        """Start `command` on `host`, at home in the folder; what it prints goes to NAME.log there.
+
+        `environment`: variables that it gets beside ours.
+        """
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -69,7 +70,7 @@ class Programs:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env=os.environ | {"HOME": str(self.folder)},
+                env=os.environ | {"HOME": str(self.folder)} | environment,
             )
         program = Program(name, log, process)
         self.running.append(program)
