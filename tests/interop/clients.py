@@ -2,7 +2,8 @@
 
 Every function starts a client that shares `folder/payload.torrent` from or into `folder/data`, with DHT, peer
 exchange and local discovery off. A client that finds the complete file there seeds it; otherwise it downloads, then
-seeds. The program is called by the folder's name.
+seeds. The program is called by the folder's name. Trackers with https it believes when `folder/authority.pem` has
+signed their certificate, and only then.
 """
 
 import json
@@ -45,6 +46,7 @@ def start_aria2(programs: Programs, host: Host, folder: Path, ip_version: int) -
         "check-integrity": "true",
         "seed-ratio": "0.0",
         "disable-ipv6": "true",
+        "ca-certificate": str(folder / "authority.pem"),
         "console-log-level": "info",
         "log-level": "info",
         "summary-interval": "0",
@@ -69,7 +71,7 @@ def start_transmission(programs: Programs, host: Host, folder: Path, ip_version:
     }
     (folder / "settings.json").write_text(json.dumps(settings))
     command = ["transmission-daemon", "--foreground", "--log-debug", "--config-dir", str(folder)]
-    programs.start(folder.name, host, command)
+    programs.start(folder.name, host, command, CURL_CA_BUNDLE=str(folder / "authority.pem"))
 
 
 def start_qbittorrent(programs: Programs, host: Host, folder: Path, ip_version: int) -> None:
@@ -78,7 +80,8 @@ def start_qbittorrent(programs: Programs, host: Host, folder: Path, ip_version: 
     settings.parent.mkdir(parents=True)
     settings.write_text(QBITTORRENT_SETTINGS)
     options = [f"--profile={folder}", f"--save-path={folder / 'data'}", "--skip-dialog=true", "--add-paused=false"]
-    programs.start(folder.name, host, ["qbittorrent-nox", *options, str(folder / "payload.torrent")])
+    command = ["qbittorrent-nox", *options, str(folder / "payload.torrent")]
+    programs.start(folder.name, host, command, SSL_CERT_FILE=str(folder / "authority.pem"))
 
 
 def start_libtorrent(programs: Programs, host: Host, folder: Path, ip_version: int) -> None:
@@ -86,4 +89,4 @@ def start_libtorrent(programs: Programs, host: Host, folder: Path, ip_version: i
     address = host.address(ip_version) if ip_version == 4 else f"[{host.address(6)}]"
     script = Path(__file__).with_name("libtorrent_client.py")
     command = [DEBIAN_PYTHON, str(script), str(folder / "payload.torrent"), str(folder / "data"), address]
-    programs.start(folder.name, host, command)
+    programs.start(folder.name, host, command, SSL_CERT_FILE=str(folder / "authority.pem"))

@@ -1,4 +1,4 @@
-"""Fixtures of the interop tests: a network of three hosts and the programs on them, fresh for each test."""
+"""Fixtures of the interop tests: a network of four hosts and the programs on them, fresh for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +20,8 @@ def namespaces() -> None:
 
 @pytest.fixture
 def hosts(namespaces: None) -> Iterator[dict[str, network.Host]]:
-    """Three hosts on one network: tracker, seeder, leecher."""
-    with Network("tracker", "seeder", "leecher") as made:
+    """Four hosts on one network: tracker, seeder, leecher, and a proxy for some tests."""
+    with Network("tracker", "seeder", "leecher", "proxy") as made:
         yield made.hosts
 
 

@@ -20,9 +20,9 @@ address_ipv6 = "[::]:{PORT}"
 """
 
 
-def announce_url(host: Host, ip_version: int, scheme: str = "udp") -> str:
+def announce_url(host: Host, ip_version: int, scheme: str = "udp", port: int = PORT) -> str:
     """Give the announce URL of a tracker on `host`."""
-    return f"{scheme}://{in_url(host.address(ip_version))}:{PORT}/announce"
+    return f"{scheme}://{in_url(host.address(ip_version))}:{port}/announce"
 
 
 def in_url(address: str) -> str:
@@ -35,10 +35,10 @@ def start_thalweg_udp(programs: Programs, host: Host) -> Program:
     return start_thalweg(programs, host, "udp")
 
 
-def start_thalweg(programs: Programs, host: Host, service: str) -> Program:
-    """Start one of our services ("udp", "http") bound to the wildcard of both families."""
+def start_thalweg(programs: Programs, host: Host, service: str, more: str = "") -> Program:
+    """Start one of our services ("udp", "http") bound to the wildcard of both families; `more`: further options."""
     configuration = programs.folder / f"thalweg-{service}.toml"
-    configuration.write_text(CONFIGURATION)
+    configuration.write_text(CONFIGURATION + more)
     command = [sys.executable, "-m", f"thalweg_{service}.main", "-c", str(configuration)]
     return programs.start(f"thalweg-{service}", host, command)
 
@@ -92,9 +92,9 @@ class TrackerView:
 class HttpTrackerView:
     """What a tracker answers to scrapes over HTTP, asked from `host`, on a connection for each."""
 
-    def __init__(self, host: Host, tracker: str, ip_version: int) -> None:
+    def __init__(self, host: Host, tracker: str, ip_version: int, port: int = PORT) -> None:
         """Remember whom to ask."""
-        self.host, self.tracker = host, tracker
+        self.host, self.tracker = host, (tracker, port)
         self.family = socket.AF_INET if ip_version == 4 else socket.AF_INET6
 
     def __enter__(self) -> Self:
@@ -123,7 +123,7 @@ class HttpTrackerView:
         """Get a whole reply."""
         with self.host.socket(self.family, socket.SOCK_STREAM) as connection:
             connection.settimeout(0.5)
-            connection.connect((self.tracker, PORT))
+            connection.connect(self.tracker)
             connection.sendall(f"GET {target} HTTP/1.0\r\n\r\n".encode())
             reply = b""
             while data := connection.recv(4096):

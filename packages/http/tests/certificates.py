@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,27 @@ def make_certificate(folder: Path, days: float = 90, form: KeyForm = "sec1", nam
         "-out",
         "cert.pem",
     )
+
+
+def make_authority(folder: Path) -> None:
+    """Writes authority.pem and authority-key.pem: somebody who may sign certificates."""
+    _make_signed(folder, "authority", "-subj", "/CN=An authority for tests")
+
+
+def make_signed_certificate(folder: Path, addresses: Iterable[str]) -> None:
+    """Writes tracker.pem, tracker-key.pem and both in tracker-both.pem: for these IP addresses, signed by the
+    authority in that folder."""
+    names = ",".join(f"IP:{address}" for address in addresses)
+    authority = ["-CA", "authority.pem", "-CAkey", "authority-key.pem"]
+    extensions = ["-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE"]
+    _make_signed(folder, "tracker", *authority, "-subj", "/CN=A tracker", *extensions)
+    both = [(folder / name).read_text() for name in ("tracker.pem", "tracker-key.pem")]
+    (folder / "tracker-both.pem").write_text("".join(both))
+
+
+def _make_signed(folder: Path, name: str, *arguments: str) -> None:
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}-key.pem"]
+    _openssl(folder, "req", "-x509", *key, *arguments, "-out", f"{name}.pem")
 
 
 def _openssl(folder: Path, *arguments: str) -> None:
