@@ -55,14 +55,14 @@ static bool read_event(http_text text, uint8_t *event) {
     return memchr(text.at, '%', http_size(text)) == NULL;
 }
 
-/* Any negative number leaves the choice to the tracker. */
+/* Any negative number leaves the choice to the tracker; -0 is none. */
 static bool read_numwant(http_text text, const tw_http_rules *rules, uint32_t *numwant) {
-    bool negative = text.at < text.end && *text.at == '-';
-    text.at += negative;
+    bool minus = text.at < text.end && *text.at == '-';
+    text.at += minus;
     uint64_t number;
     if (!http_read_number(text, &number))
         return false;
-    uint64_t wanted = negative || number == ANY_NUMWANT ? rules->default_peers : number;
+    uint64_t wanted = (minus && number != 0) || number == ANY_NUMWANT ? rules->default_peers : number;
     *numwant = wanted < rules->max_peers ? (uint32_t)wanted : rules->max_peers;
     return true;
 }
