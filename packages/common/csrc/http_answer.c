@@ -245,6 +245,7 @@ static void insert_info_hash(http_scrape *scrape, const uint8_t info_hash[20]) {
 
 static bool read_scrape(http_text query, const tw_http_rules *rules, http_scrape *scrape) {
     uint32_t most = rules->max_scrape < TW_HTTP_SCRAPE_MAX ? rules->max_scrape : TW_HTTP_SCRAPE_MAX;
+    uint32_t values = 0; /* equal ones are counted apart, as the whole path counts them */
     while (query.at < query.end) {
         http_text name, value;
         uint8_t info_hash[20];
@@ -252,7 +253,7 @@ static bool read_scrape(http_text query, const tw_http_rules *rules, http_scrape
             return false;
         if (!http_is(name, "info_hash"))
             continue;
-        if (scrape->count == most || !http_read_20(value, info_hash))
+        if (values++ == most || !http_read_20(value, info_hash))
             return false;
         insert_info_hash(scrape, info_hash);
     }
