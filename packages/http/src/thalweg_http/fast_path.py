@@ -12,7 +12,10 @@ from thalweg_http.wire import dictionary, string
 
 
 def c_rules(rules: Rules, forwarded_name: str, trusted: Networks) -> Any:
-    """A tw_http_rules. `forwarded_name`: in lower case."""
+    """A tw_http_rules. `forwarded_name`: in lower case.
+
+    The header of RFC 7239 has a syntax that C does not read: it is told no name, and hands its requests over.
+    """
     found = ffi.new("tw_http_rules *")
     found.interval = rules.interval
     found.interval_jitter = rules.interval_jitter
@@ -22,7 +25,7 @@ def c_rules(rules: Rules, forwarded_name: str, trusted: Networks) -> Any:
     found.max_scrape = min(rules.max_scrape, lib.TW_HTTP_SCRAPE_MAX)
     found.external_ip = rules.external_ip
     found.both_families = rules.both_families
-    found.forwarded_name = forwarded_name.encode("ascii", "replace")
+    found.forwarded_name = b"" if forwarded_name == "forwarded" else forwarded_name.encode("ascii", "replace")
     _set_bytes(found, "denied", denied(rules).body)
     _set_bytes(found, "warning", _warning(rules))
     _set_networks(found.trusted, trusted)
