@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
-from thalweg.load_generator import Generator, Phase, Traffic
+from thalweg.load_generator import Generator, Phase
 from thalweg.load_population import BLOCK, WORKLOADS, Population
 from thalweg.load_report import latencies
+from thalweg.load_udp import UdpGenerator, UdpTraffic
 from thalweg_common.status import parse_status
 
 from tests.bench import servers
@@ -71,12 +72,12 @@ def measure_latency(server_cpu: int) -> list[LatencyResult]:
     crowd = Population(torrents=wide.torrents, peers=wide.peers, seed=1)
     others = msgspec.structs.replace(crowd, first_peer=wide.peers, peers=OTHERS)
     with _server(server_cpu) as (server, peers):
-        with Generator(servers.ADDRESS, server.port, crowd, Traffic(timeout=0.25)) as generator:
+        with UdpGenerator(servers.ADDRESS, server.port, crowd, UdpTraffic(timeout=0.25)) as generator:
             start = time.monotonic()
             while not generator.run(Phase.FILL, 1):
                 peers.update()
-        traffic = Traffic(rate=RATE, in_flight=4096)
-        with Generator(servers.ADDRESS, server.port, others, traffic) as generator:
+        traffic = UdpTraffic(rate=RATE, in_flight=4096)
+        with UdpGenerator(servers.ADDRESS, server.port, others, traffic) as generator:
             generator.run(Phase.FILL, 20)
             quiet_end = min(time.monotonic() + QUIET_SECONDS, start + MAX_PEER_AGE)
             quiet = _part("quiet", generator, peers, lambda: time.monotonic() < quiet_end)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from thalweg.load_generator import Traffic
 from thalweg.load_population import Population
+from thalweg.load_udp import UdpTraffic
 
 from tests.bench import servers
 from tests.bench.udp import Contender, Result, Turn, compare, distinct, table
@@ -23,7 +23,7 @@ def echo_program() -> Iterator[Path]:
 @pytest.mark.parametrize("size", [20.0, 95.0, 320.0])
 def test_the_echo_answers_with_the_size_asked_for(echo_program: Path, size: float) -> None:
     """Announce replies have it on average, all kinds of requests are answered, and the CPU time is seen."""
-    traffic = Traffic(announces=20, scrapes=1, connects=1, timeout=10)
+    traffic = UdpTraffic(announces=20, scrapes=1, connects=1, timeout=10)
     with servers.echo(echo_program, size, cpu=min(os.sched_getaffinity(0))) as server:
         contender = Contender(server, Population(torrents=10, peers=640), traffic)
         contender.fill()

@@ -22,10 +22,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from thalweg.load_generator import Generator, Phase, Traffic
+from thalweg.load_generator import Phase
 from thalweg.load_population import WORKLOADS, Population
 from thalweg.load_process import Memory, cpu_seconds, memory
 from thalweg.load_report import latencies
+from thalweg.load_udp import UdpGenerator, UdpTraffic
 
 from tests.bench import servers
 from tests.bench.latency import LatencyResult, measure_latency
@@ -75,10 +76,10 @@ class Result(msgspec.Struct, kw_only=True):
 class Contender:
     """A server and the generator that loads it; both live through all rounds."""
 
-    def __init__(self, server: Server, population: Population, traffic: Traffic) -> None:
+    def __init__(self, server: Server, population: Population, traffic: UdpTraffic) -> None:
         """Sends nothing yet."""
         self.server = server
-        self.generator = Generator(servers.ADDRESS, server.port, population, traffic)
+        self.generator = UdpGenerator(servers.ADDRESS, server.port, population, traffic)
         self.result = Result(server=server.name, turns=[])
 
     def fill(self) -> None:
@@ -119,7 +120,7 @@ def bench(workload: str, arguments: argparse.Namespace, echo_program: Path) -> l
     population = Population(
         torrents=chosen.torrents, peers=chosen.peers, popularity=chosen.popularity, seed=arguments.seed
     )
-    traffic = Traffic(numwant=chosen.numwant, timeout=0.25)
+    traffic = UdpTraffic(numwant=chosen.numwant, timeout=0.25)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         _write_whitelist(folder / "whitelist", population)
@@ -157,7 +158,7 @@ def _trackers(arguments: argparse.Namespace, folder: Path) -> Iterator[contextli
 
 
 def _write_whitelist(path: Path, population: Population) -> None:
-    with Generator(servers.ADDRESS, 1, population, Traffic()) as generator, path.open("w") as file:
+    with UdpGenerator(servers.ADDRESS, 1, population, UdpTraffic()) as generator, path.open("w") as file:
         file.writelines(f"{generator.info_hash(torrent).hex()}\n" for torrent in range(population.torrents))
 
 

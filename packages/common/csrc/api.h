@@ -373,7 +373,9 @@ tw_http_result tw_http_answer(tw_http_context *context, const tw_http_sender *se
 uint64_t tw_monotonic_ms(void);
 const char *tw_core_version(void); /* the version of the distribution this was built for */
 
-/* ---------------------------------------------------------------- load (load_model.c, udp_load.c) */
+/* ---------------------------------------------------------------- load (load.c, load_model.c, udp_load.c, http_load.c) */
+
+#define TW_LOAD_SCRAPE_MAX 70
 
 /* Whom a load generator plays. Peer i (0 … peers-1) has one torrent, one source address, one port and is a seeder
  * or not, all derived from the seed, so that a population needs no memory and can be played again. */
@@ -389,15 +391,15 @@ typedef struct {
     uint8_t address[16]; /* 4 or 16 bytes */
     uint16_t port;
 
-    uint32_t in_flight;      /* requests without a reply at any time; with sources at most 65,536 */
-    uint32_t rate;           /* requests per second; 0: as fast as replies come */
-    uint32_t timeout_ms;     /* after which a request is lost and sent again; at least 1 */
+    uint32_t in_flight;  /* UDP: requests without a reply at any time, with sources at most 65,536. HTTP: connections */
+    uint32_t rate;       /* requests per second; 0: as fast as replies come */
+    uint32_t timeout_ms; /* after which a request is lost and sent again; at least 1 */
     uint32_t announce_share; /* of 100 + 1 requests 100 are announces with shares of 100, 1 and 0 */
     uint32_t scrape_share;
-    uint32_t connect_share; /* beside the connects without which nothing is answered */
-    uint32_t scrape_hashes; /* info hashes in a scrape, 1 … 70 */
+    uint32_t connect_share; /* UDP: beside the connects without which nothing is answered. HTTP: 0 */
+    uint32_t scrape_hashes; /* info hashes in a scrape, 1 … TW_LOAD_SCRAPE_MAX */
     int32_t numwant;
-    bool use_segmentation; /* hand the kernel up to 64 requests as one buffer (UDP_SEGMENT), if it can */
+    bool use_segmentation; /* UDP: hand the kernel up to 64 requests as one buffer (UDP_SEGMENT), if it can */
 } tw_load_options;
 
 typedef struct tw_load tw_load;
@@ -405,15 +407,31 @@ typedef struct tw_load tw_load;
 /* `weights`: the popularity of each torrent (> 0, any sum), or NULL for equal ones; copied. `socket`: an unconnected,
  * non-blocking UDP socket of the target's family, bound to the wildcard; borrowed. NULL: errno is EINVAL for an
  * option out of range, or ENOMEM. One thread. */
-tw_load *tw_load_new(const tw_load_options *options, const double *weights, int socket);
+tw_load *tw_load_new_udp(const tw_load_options *options, const double *weights, int socket);
+
+/* How a client of HTTP asks. Texts are zero-terminated, without blanks, at most TW_LOAD_TEXT_MAX bytes, and copied. */
+typedef struct {
+    const char *announce_target; /* what stands before info_hash=…: "/announce?" */
+    const char *scrape_target;
+    const char *host;            /* the header's value */
+    bool connection_per_request; /* else the connections are kept */
+    uint32_t pipeline;           /* requests sent together on a connection, 1 … 16; 1 with connection_per_request */
+} tw_load_http_options;
+
+#define TW_LOAD_TEXT_MAX 400
+
+/* Connection i is from source i % sources, of which there are at most in_flight and at most one to 64 peers. NULL:
+ * errno is EINVAL, ENOMEM, or EMFILE and the like: every connection needs a descriptor. One thread. */
+tw_load *tw_load_new_http(const tw_load_options *options, const double *weights, const tw_load_http_options *http);
 void tw_load_free(tw_load *load);
 
 #define TW_LOAD_FILL 0   /* announce every peer once, as started */
 #define TW_LOAD_STEADY 1 /* peers drawn uniformly announce, scrape and connect */
 #define TW_LOAD_DRAIN 2  /* send nothing, take the replies that are due */
+#define TW_LOAD_OPEN 3   /* HTTP: open all connections, each with an announce, a few at a time */
 
-/* Plays for `milliseconds`, or until a signal, or until every peer was announced (fill) or nothing is in flight
- * (drain). 1: that end was reached, 0: there is more to do, or minus an errno. */
+/* Plays for `milliseconds`, or until a signal, or until every peer was announced (fill), nothing is in flight (drain)
+ * or all connections are open (open). 1: that end was reached, 0: there is more to do, or minus an errno. */
 int tw_load_run(tw_load *load, int phase, uint32_t milliseconds);
 
 /* Latencies in nanoseconds, log-linear: 32 buckets to an octave. Bucket i < 32 counts latencies of i ns; the others
@@ -423,14 +441,16 @@ int tw_load_run(tw_load *load, int phase, uint32_t milliseconds);
 typedef struct {
     uint64_t requests[3];    /* sent, by kind: TW_UDP_CONNECT … TW_UDP_SCRAPE; repeated ones included */
     uint64_t replies[4];     /* to requests of ours, well formed, by kind */
-    uint64_t reply_bytes[4]; /* their payload */
+    uint64_t reply_bytes[4]; /* their payload (UDP), the whole reply (HTTP) */
     uint64_t peers;          /* in announce replies */
     uint64_t lost;           /* requests without a reply within timeout_ms */
-    uint64_t late;           /* replies to no request in flight: late, doubled or forged */
-    uint64_t malformed;      /* replies of a wrong size or action */
-    uint64_t send_failed;    /* requests the kernel did not take */
+    uint64_t late;           /* UDP: replies to no request in flight: late, doubled or forged */
+    uint64_t malformed;      /* UDP: replies of a wrong size or action. HTTP: no HTTP, or no reply of a tracker */
+    uint64_t send_failed;    /* UDP: requests the kernel did not take */
+    uint64_t connections;    /* HTTP: opened */
+    uint64_t broken;         /* HTTP: connections that ended while a reply was due, or though they were to be kept */
     uint64_t latency[1024];  /* of replies, from the request's due time (with a rate) or its sending */
-    char error_text[64];     /* of the first error reply, zero-terminated */
+    char error_text[64];     /* of the first error reply (HTTP: failure reason or status), zero-terminated */
 } tw_load_counts;
 
 const tw_load_counts *tw_load_get_counts(const tw_load *load); /* since the start or the last reset */

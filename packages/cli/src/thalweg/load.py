@@ -1,12 +1,14 @@
-"""`thalweg load`: how many requests a UDP tracker answers, how fast, and at what cost."""
+"""`thalweg load`: how many requests a tracker answers, over UDP or HTTP, how fast, and at what cost."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,13 +16,17 @@ import msgspec
 from thalweg import load_process
 from thalweg.load_arguments import EXAMPLES, SUMMARY, add_arguments, make_population, make_traffic
 from thalweg.load_generator import Counts, Generator, Phase, Traffic
+from thalweg.load_http import HttpGenerator, HttpTraffic
+from thalweg.load_population import Population
 from thalweg.load_process import ProcessGoneError
 from thalweg.load_progress import Progress
 from thalweg.load_report import LoadReport, ServerCost, describe, make_report
-from thalweg.tracker_url import TrackerUrlError, parse_tracker_url
+from thalweg.load_udp import UdpGenerator, UdpTraffic
+from thalweg.tracker_url import TrackerUrl, TrackerUrlError, parse_tracker_url
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "resolve", "run"]
 
+SCHEMES = ("udp", "http")
 SLICE_SECONDS = 0.25
 SILENCE_SECONDS = 5.0
 """A tracker that answers nothing for so long is taken for dead."""
@@ -35,15 +41,15 @@ class LoadError(Exception):
         self.status = status
 
 
-def resolve(url: str, allow_public: bool) -> tuple[str, int]:
-    """Address and port of a udp:// URL. LoadError when it is none, or a stranger's."""
+def resolve(text: str, allow_public: bool) -> tuple[TrackerUrl, str]:
+    """A tracker's URL in its parts, and an address of it. LoadError when it is none, or a stranger's."""
     try:
-        parts = parse_tracker_url(url, ["udp"])
-        found = socket.getaddrinfo(parts.host, parts.port, type=socket.SOCK_DGRAM)
+        url = parse_tracker_url(text, SCHEMES)
+        found = socket.getaddrinfo(url.host, url.port, type=socket.SOCK_DGRAM)
     except TrackerUrlError as error:
         raise LoadError(str(error), status=2) from None
     except OSError as error:
-        raise LoadError(f"{url}: {error.strerror}") from None
+        raise LoadError(f"{text}: {error.strerror}") from None
     address = str(found[0][4][0])
     ip = ipaddress.ip_address(address.partition("%")[0])
     if not (allow_public or ip.is_loopback or ip.is_private or ip.is_link_local):
@@ -52,7 +58,7 @@ def resolve(url: str, allow_public: bool) -> tuple[str, int]:
             "if it is, say so with --i-own-this-tracker",
             status=2,
         )
-    return address, parts.port
+    return url, address
 
 
 class _Silence:
@@ -72,6 +78,37 @@ class _Silence:
             self._answered, self._replies = now, replies
         elif now - self._answered > SILENCE_SECONDS:
             raise LoadError(f"no reply for {SILENCE_SECONDS:g} seconds: does the tracker run, and serve any torrent?")
+
+
+def make_generator(url: TrackerUrl, address: str, population: Population, traffic: Traffic) -> Generator:
+    """The generator for the traffic's transport. ValueError, OSError: it cannot be made."""
+    if isinstance(traffic, HttpTraffic):
+        return HttpGenerator(address, url.port, population, traffic, url)
+    assert isinstance(traffic, UdpTraffic)
+    return UdpGenerator(address, url.port, population, traffic)
+
+
+@contextlib.contextmanager
+def idle_connections(
+    url: TrackerUrl, address: str, population: Population, traffic: Traffic
+) -> Iterator[HttpGenerator | None]:
+    """Opens the traffic's idle connections, and holds them as long as the block lasts. LoadError when they do not."""
+    wanted = traffic.idle_connections if isinstance(traffic, HttpTraffic) else 0
+    if not wanted:
+        yield None
+        return
+    asked_once = HttpTraffic(in_flight=wanted, sources=traffic.sources, scrapes=0, timeout=traffic.timeout)
+    with HttpGenerator(address, url.port, population, asked_once, url) as holder:
+        progress = Progress("idle")
+        silence = _Silence(asked_once)
+        while not holder.run(Phase.OPEN, SLICE_SECONDS):
+            counts = holder.counts()
+            progress.update(counts.replies["announce"] / wanted, counts.replies["announce"], counts.lost)
+            silence.check(counts)
+            if counts.broken > wanted:
+                raise LoadError("the tracker closes idle connections; measure without --idle-connections")
+        progress.finish(holder.counts().replies["announce"], holder.counts().lost)
+        yield holder
 
 
 def fill(generator: Generator, progress: Progress) -> float:
@@ -100,12 +137,10 @@ def measure(generator: Generator, seconds: float, progress: Progress) -> float:
     return time.monotonic() - start
 
 
-def _play(
-    generator: Generator, arguments: argparse.Namespace, address: str, traffic: Traffic
-) -> tuple[LoadReport, bool]:
+def _play(generator: Generator, arguments: argparse.Namespace, address: str) -> tuple[LoadReport, bool]:
     """Fills and measures; the report, and whether Ctrl-C cut it short."""
     fill_seconds = 0.0 if arguments.no_fill else fill(generator, Progress("fill"))
-    generator.run(Phase.DRAIN, traffic.timeout * 2)
+    generator.run(Phase.DRAIN, generator.traffic.timeout * 2)
     generator.reset_counts()
     before = load_process.cpu_seconds(arguments.pid) if arguments.pid else 0.0
     progress = Progress("measure")
@@ -127,7 +162,7 @@ def _play(
         address=address,
         workload=arguments.workload,
         population=generator.population,
-        traffic=traffic,
+        traffic=generator.traffic,
         fill_seconds=fill_seconds,
     )
     return report, interrupted
@@ -155,15 +190,21 @@ def _write_json(report: LoadReport, path: Path) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    address, port = resolve(arguments.url, arguments.i_own_this_tracker)
-    population, traffic = make_population(arguments), make_traffic(arguments)
-    with Generator(address, port, population, traffic) as generator:
+    url, address = resolve(arguments.url, arguments.i_own_this_tracker)
+    population, traffic = make_population(arguments), make_traffic(arguments, url.scheme)
+    with (
+        make_generator(url, address, population, traffic) as generator,
+        idle_connections(url, address, population, traffic) as idle,
+    ):
         print(
             f"{arguments.workload}: {population.peers:,} peers of {population.torrents:,} torrents from "
             f"{generator.sources} addresses, seed {population.seed}",
             file=sys.stderr,
         )
-        report, interrupted = _play(generator, arguments, address, traffic)
+        report, interrupted = _play(generator, arguments, address)
+        if idle:
+            idle.run(Phase.DRAIN, 1)  # takes notice of what the tracker closed meanwhile
+            report = msgspec.structs.replace(report, idle_broken=idle.counts().broken)
     if str(arguments.json) != "-":
         print("\n".join(describe(report)))
     if arguments.json:

@@ -24,7 +24,7 @@ class ServerCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured span. Latencies are microseconds, bytes are UDP payload."""
+    """One measured span. Latencies are microseconds, bytes those of UDP payload or of whole HTTP replies."""
 
     target: str
     address: str
@@ -39,6 +39,9 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     late: int
     malformed: int
     send_failed: int
+    connections: int
+    broken: int
+    idle_broken: int = 0
     error_text: str
     replies_per_second: float
     mean_reply_bytes: float
@@ -95,6 +98,8 @@ def make_report(
         late=counts.late,
         malformed=counts.malformed,
         send_failed=counts.send_failed,
+        connections=counts.connections,
+        broken=counts.broken,
         error_text=counts.error_text,
         replies_per_second=round(replies / seconds, 1),
         mean_reply_bytes=_mean(sum(counts.reply_bytes.values()), replies),
@@ -115,7 +120,15 @@ def describe(report: LoadReport) -> list[str]:
         ("lost", f"{report.lost:,} ({100 * report.lost / max(1, sum(requests.values())):.3f} %)"),
         ("latency", ", ".join(f"{name} {value:,.0f} µs" for name, value in report.latency_us.items())),
     ]
-    oddities = {"late": report.late, "malformed": report.malformed, "not sent": report.send_failed}
+    if report.connections:
+        rows.insert(3, ("connections", f"{report.connections:,} opened"))
+    oddities = {
+        "late": report.late,
+        "malformed": report.malformed,
+        "not sent": report.send_failed,
+        "connections ended by the tracker": report.broken,
+        "idle connections ended by the tracker": report.idle_broken,
+    }
     if any(oddities.values()):
         rows.append(("oddities", ", ".join(f"{count:,} {name}" for name, count in oddities.items() if count)))
     if report.error_text:

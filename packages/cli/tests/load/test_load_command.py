@@ -3,11 +3,14 @@
 import argparse
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from thalweg import load
 
+from packages.cli.tests.load.scripted_http_tracker import HttpTracker
 from packages.cli.tests.load.scripted_tracker import Tracker
 
 
@@ -46,6 +49,63 @@ def test_report(tracker: Tracker, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "seed 9" in output.err
 
 
+def test_http_report(http_tracker: HttpTracker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Over HTTP the report also has the connections, and idle ones are opened before."""
+    path = tmp_path / "report.json"
+    url = f"http://127.0.0.1:{http_tracker.port}/announce"
+    sizes = ("--torrents", "10", "--peers", "300", "--no-fill", "--in-flight", "16")
+    assert run(url, "--seconds", "0.1", *sizes, "--idle-connections", "30", "--json", str(path)) == 0
+    report = json.loads(path.read_text())
+    assert list(report["replies"]) == ["announce", "scrape", "error"]
+    assert (report["traffic"]["idle_connections"], report["traffic"]["connection_per_request"]) == (30, False)
+    assert (report["connections"], report["broken"], report["idle_broken"]) == (16, 0, 0)
+    assert report["mean_peers"] == 3
+    assert "connections  16 opened" in capsys.readouterr().out
+
+
+def test_idle_connections_need_a_tracker_that_keeps_them(
+    http_tracker: HttpTracker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that ends every connection is told of before anything is measured."""
+    http_tracker.ends_after_reply = True
+    url = f"http://127.0.0.1:{http_tracker.port}/announce"
+    assert run(url, "--peers", "64", "--torrents", "4", "--no-fill", "--idle-connections", "5") == 1
+    assert "--idle-connections" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "option", "why"),
+    [
+        ("udp://127.0.0.1:1", "--connection-per-request", "for http://"),
+        ("udp://127.0.0.1:1", "--idle-connections=1", "for http://"),
+        ("udp://127.0.0.1:1", "--pipeline=2", "for http://"),
+        ("http://127.0.0.1:1/announce", "--no-segmentation", "for udp://"),
+        ("http://127.0.0.1:1/announce", "--mix=1:1:1", "write A:S:0"),
+    ],
+)
+def test_options_of_the_other_transport(url: str, option: str, why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What would mean nothing is refused."""
+    assert run(url, option) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_https_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The generator does not speak TLS, and says what it speaks."""
+    assert run("https://127.0.0.1:1/announce") == 2
+    assert "https:// trackers are not supported here" in capsys.readouterr().err
+
+
+def test_more_connections_than_descriptors() -> None:
+    """The system's limit is named before anything is sent."""
+    load_command = f"{sys.executable} -m thalweg.main load http://127.0.0.1:1/announce"
+    command = f"ulimit -n 200 && exec {load_command}"
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "thalweg load: 256 connections are too many for the limit of 200 descriptors; raise it with ulimit -n\n"
+    )
+
+
 def test_json_on_standard_output(tracker: Tracker, capsys: pytest.CaptureFixture[str]) -> None:
     """With - the report is all there is on standard output."""
     arguments = ("--peers", "64", "--torrents", "4", "--no-fill", "--seconds", "0.05", "--json", "-")
@@ -62,7 +122,8 @@ def test_public_addresses_are_refused(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "192.168.0.9", "[::1]", "[fe80::1]"])
 def test_near_addresses_are_allowed(address: str) -> None:
     """Loopback, private and link-local ones."""
-    assert load.resolve(f"udp://{address}:80", allow_public=False) == (address.strip("[]"), 80)
+    url, found = load.resolve(f"udp://{address}:80", allow_public=False)
+    assert (url.port, found) == (80, address.strip("[]"))
 
 
 def test_a_silent_tracker_ends_the_run(

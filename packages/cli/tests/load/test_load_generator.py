@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from thalweg.load_generator import Counts, Generator, Phase, Traffic
+from thalweg.load_generator import Counts, Generator, Phase
 from thalweg.load_population import Population
+from thalweg.load_udp import UdpGenerator, UdpTraffic
 
 from packages.cli.tests.load.scripted_tracker import Tracker
 
@@ -30,8 +31,8 @@ def fill(generator: Generator) -> Counts:
 @pytest.mark.parametrize("segmentation", [True, False])
 def test_counts_add_up(tracker: Tracker, segmentation: bool) -> None:
     """Every request has its reply, every reply its latency, bytes and peers."""
-    traffic = Traffic(timeout=10, segmentation=segmentation, announces=10, scrapes=2, connects=1, scrape_hashes=3)
-    with Generator(tracker.host, tracker.port, SMALL, traffic) as generator:
+    traffic = UdpTraffic(timeout=10, segmentation=segmentation, announces=10, scrapes=2, connects=1, scrape_hashes=3)
+    with UdpGenerator(tracker.host, tracker.port, SMALL, traffic) as generator:
         counts = play(generator)
     replies = counts.replies
     assert min(counts.requests.values()) > 0
@@ -50,8 +51,8 @@ def test_counts_add_up(tracker: Tracker, segmentation: bool) -> None:
 @pytest.mark.parametrize("segmentation", [True, False])
 def test_fill_announces_every_peer_once(tracker: Tracker, segmentation: bool) -> None:
     """Each peer comes from its own address and port, as started, with its own torrent and state."""
-    traffic = Traffic(timeout=10, segmentation=segmentation, sources=5, numwant=7)
-    with Generator(tracker.host, tracker.port, SMALL, traffic) as generator:
+    traffic = UdpTraffic(timeout=10, segmentation=segmentation, sources=5, numwant=7)
+    with UdpGenerator(tracker.host, tracker.port, SMALL, traffic) as generator:
         assert fill(generator).replies["announce"] == SMALL.peers
         peers = [generator.peer(index) for index in range(SMALL.peers)]
         info_hashes = [generator.info_hash(torrent) for torrent in range(SMALL.torrents)]
@@ -78,7 +79,7 @@ def test_lost_requests_are_sent_again(tracker: Tracker) -> None:
         return []
 
     tracker.reply = forgetful
-    with Generator(tracker.host, tracker.port, SMALL, Traffic(timeout=0.05, in_flight=32)) as generator:
+    with UdpGenerator(tracker.host, tracker.port, SMALL, UdpTraffic(timeout=0.05, in_flight=32)) as generator:
         counts = fill(generator)
     assert counts.replies["announce"] == SMALL.peers
     assert counts.lost >= silent > 0
@@ -87,7 +88,7 @@ def test_lost_requests_are_sent_again(tracker: Tracker) -> None:
 
 def test_a_restarted_tracker_is_connected_to_again(tracker: Tracker) -> None:
     """When ids are no longer good, requests get no replies: new ids are asked for, and replies come again."""
-    with Generator(tracker.host, tracker.port, SMALL, Traffic(timeout=0.05, sources=2)) as generator:
+    with UdpGenerator(tracker.host, tracker.port, SMALL, UdpTraffic(timeout=0.05, sources=2)) as generator:
         play(generator, 0.05)
         assert tracker.connects == 2
         tracker.secret = b"new."
@@ -106,7 +107,7 @@ def test_odd_replies_are_counted_apart(tracker: Tracker) -> None:
         return [good[:-1], b"short", good, good]
 
     tracker.reply = odd
-    with Generator(tracker.host, tracker.port, SMALL, Traffic(timeout=10, scrapes=0)) as generator:
+    with UdpGenerator(tracker.host, tracker.port, SMALL, UdpTraffic(timeout=10, scrapes=0)) as generator:
         counts = fill(generator)
         generator.run(Phase.STEADY, 0.05)
         generator.run(Phase.DRAIN, 10)
@@ -120,14 +121,14 @@ def test_odd_replies_are_counted_apart(tracker: Tracker) -> None:
 def test_error_replies_end_their_request(tracker: Tracker) -> None:
     """An error packet is a reply, and the first one's text is kept."""
     tracker.reply = lambda request: [struct.pack("!I", 3) + request[12:16] + b"not here"]
-    with Generator(tracker.host, tracker.port, SMALL, Traffic(timeout=10)) as generator:
+    with UdpGenerator(tracker.host, tracker.port, SMALL, UdpTraffic(timeout=10)) as generator:
         counts = fill(generator)
     assert (counts.replies["error"], counts.error_text, counts.lost) == (SMALL.peers, "not here", 0)
 
 
 def test_rate_is_kept(tracker: Tracker) -> None:
     """With a rate no more requests are sent than the time allows."""
-    with Generator(tracker.host, tracker.port, SMALL, Traffic(timeout=10, rate=1000)) as generator:
+    with UdpGenerator(tracker.host, tracker.port, SMALL, UdpTraffic(timeout=10, rate=1000)) as generator:
         start = time.monotonic()
         counts = play(generator, 0.2)
         seconds = time.monotonic() - start
@@ -138,7 +139,7 @@ def test_rate_is_kept(tracker: Tracker) -> None:
 def test_in_flight_is_a_limit(tracker: Tracker) -> None:
     """A tracker that answers nothing is asked no more than in_flight times."""
     tracker.reply = lambda request: []
-    with Generator(tracker.host, tracker.port, SMALL, Traffic(timeout=10, in_flight=10, sources=1)) as generator:
+    with UdpGenerator(tracker.host, tracker.port, SMALL, UdpTraffic(timeout=10, in_flight=10, sources=1)) as generator:
         generator.run(Phase.STEADY, 0.05)
         counts = generator.counts()
     assert counts.requests["announce"] + counts.requests["scrape"] == 10
@@ -150,8 +151,8 @@ def test_every_peer_is_equally_likely(tracker: Tracker) -> None:
     One request at a time: those that are sent together come from one address and are not independent of one another.
     """
     population = Population(torrents=20, peers=200, seed=7)
-    traffic = Traffic(timeout=10, scrapes=0, sources=3, in_flight=1)
-    with Generator(tracker.host, tracker.port, population, traffic) as generator:
+    traffic = UdpTraffic(timeout=10, scrapes=0, sources=3, in_flight=1)
+    with UdpGenerator(tracker.host, tracker.port, population, traffic) as generator:
         while generator.counts().replies["announce"] < 10_000:
             generator.run(Phase.STEADY, 0.05)
         generator.run(Phase.DRAIN, 10)
@@ -165,7 +166,7 @@ def test_every_peer_is_equally_likely(tracker: Tracker) -> None:
 def test_ipv6(start_tracker: Callable[[str], Tracker]) -> None:
     """Over IPv6 a peer is 18 bytes, and all requests come from one address."""
     tracker = start_tracker("::1")
-    with Generator("::1", tracker.port, SMALL, Traffic(timeout=10)) as generator:
+    with UdpGenerator("::1", tracker.port, SMALL, UdpTraffic(timeout=10)) as generator:
         counts = fill(generator)
     assert counts.reply_bytes["announce"] == 56 * SMALL.peers
     assert counts.peers == 2 * SMALL.peers
@@ -175,18 +176,18 @@ def test_ipv6(start_tracker: Callable[[str], Tracker]) -> None:
 @pytest.mark.parametrize(
     ("population", "traffic"),
     [
-        (SMALL, Traffic(in_flight=0)),
-        (SMALL, Traffic(in_flight=65537)),
-        (SMALL, Traffic(scrape_hashes=71)),
-        (SMALL, Traffic(sources=0)),
-        (SMALL, Traffic(announces=0, scrapes=0)),
-        (Population(torrents=0, peers=1), Traffic()),
-        (Population(torrents=1, peers=1, first_peer=63), Traffic()),
-        (Population(torrents=1, peers=1, seeder_share=1.5), Traffic()),
-        (Population(torrents=2**40, peers=1), Traffic()),
+        (SMALL, UdpTraffic(in_flight=0)),
+        (SMALL, UdpTraffic(in_flight=65537)),
+        (SMALL, UdpTraffic(scrape_hashes=71)),
+        (SMALL, UdpTraffic(sources=0)),
+        (SMALL, UdpTraffic(announces=0, scrapes=0)),
+        (Population(torrents=0, peers=1), UdpTraffic()),
+        (Population(torrents=1, peers=1, first_peer=63), UdpTraffic()),
+        (Population(torrents=1, peers=1, seeder_share=1.5), UdpTraffic()),
+        (Population(torrents=2**40, peers=1), UdpTraffic()),
     ],
 )
-def test_settings_out_of_range_are_refused(population: Population, traffic: Traffic) -> None:
+def test_settings_out_of_range_are_refused(population: Population, traffic: UdpTraffic) -> None:
     """Before anything is sent."""
     with pytest.raises(ValueError, match="out of range"):
-        Generator("127.0.0.1", 1, population, traffic)
+        UdpGenerator("127.0.0.1", 1, population, traffic)

@@ -3,13 +3,14 @@
 from collections import Counter
 
 import pytest
-from thalweg.load_generator import Generator, Traffic
+from thalweg.load_generator import Generator
 from thalweg.load_population import BLOCK, Popularity, Population
+from thalweg.load_udp import UdpGenerator, UdpTraffic
 
 
 def generator_of(population: Population) -> Generator:
     """A generator that is only asked for its peers."""
-    return Generator("127.0.0.1", 1, population, Traffic())
+    return UdpGenerator("127.0.0.1", 1, population, UdpTraffic())
 
 
 @pytest.mark.parametrize("popularity", list(Popularity))

@@ -1,11 +1,11 @@
-/* load_outbox.h: datagrams on their way to one target, handed to the kernel in as few pieces as it takes. */
-#ifndef TW_LOAD_OUTBOX_H
-#define TW_LOAD_OUTBOX_H
+/* udp_load_outbox.h: datagrams on their way to one target, handed to the kernel in as few pieces as it takes. */
+#ifndef TW_UDP_LOAD_OUTBOX_H
+#define TW_UDP_LOAD_OUTBOX_H
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "core.h"
+#include "load.h"
 
 #define TW_LOAD_OUTBOX_BYTES 65000 /* below the largest UDP payload: any run of datagrams can be one message */
 

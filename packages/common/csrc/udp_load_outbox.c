@@ -1,11 +1,11 @@
-/* load_outbox.c: batched sending from many loopback addresses.
+/* udp_load_outbox.c: batched sending from many loopback addresses.
  *
  * Datagrams that follow one another with one source and one size become a single message which the kernel cuts up
  * (UDP_SEGMENT): the way through the stack is paid once for up to 64 of them. All messages go out in one sendmmsg.
  * A message chooses its source address by IP_PKTINFO, so one socket plays any number of hosts.
  */
 #define _GNU_SOURCE
-#include "load_outbox.h"
+#include "udp_load_outbox.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -28,16 +28,11 @@ void tw_load_outbox_init(tw_load_outbox *outbox, const tw_load_options *options,
     }
 }
 
-/* 127.1.0.1 … 127.1.0.254, 127.1.1.1 …: every address of 127.0.0.0/8 is the loopback interface's own. */
-static uint32_t source_address(uint32_t source) {
-    return 0x7f010000 + (source / 254 << 8) + 1 + source % 254;
-}
-
 static size_t put_control(const tw_load_outbox *outbox, tw_load_message *message) {
     struct cmsghdr *header = &message->control.header;
     size_t size = 0;
     if (outbox->many_sources) {
-        const struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl(source_address(message->source))};
+        const struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl(tw_load_source_address(message->source))};
         *header =
             (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
         memcpy(CMSG_DATA(header), &info, sizeof info);
