@@ -3,7 +3,7 @@
 import pytest
 from thalweg.check_report import AddressReport, Outcome, Step, Verdict, render, summarize
 
-GOOD, REMARK, BAD = Outcome
+GOOD, INFORMATION, REMARK, BAD = Outcome
 
 
 def address(ip_version: int, *outcomes: Outcome) -> AddressReport:
@@ -18,6 +18,7 @@ def address(ip_version: int, *outcomes: Outcome) -> AddressReport:
     ("outcomes", "verdict"),
     [
         ([GOOD, GOOD], Verdict.WORKS),
+        ([INFORMATION, GOOD], Verdict.WORKS),
         ([GOOD, REMARK, GOOD], Verdict.REMARKS),
         ([REMARK, BAD, GOOD], Verdict.BROKEN),
         ([], Verdict.NOT_CHECKED),
@@ -50,11 +51,18 @@ def test_the_worst_address_decides(addresses: list[AddressReport], verdict: Verd
     assert render(report).splitlines()[-1] == f"  {sentence}"
 
 
-def test_advice_stands_below_its_step() -> None:
-    """What to do is a line of its own, behind an arrow."""
+def test_expectation_and_advice_stand_below_their_step() -> None:
+    """What should have come and what to do are lines of their own, where something is wrong."""
     report = address(6)
-    report.add(Step(name="connect", outcome=BAD, text="no reply", advice="See that it runs.", milliseconds=1.234))
+    report.add(Step(name="announce", outcome=GOOD, text="it came", expected="something"))
+    report.add(
+        Step(name="scrape", outcome=BAD, text="no reply", expected="a reply", advice="See it runs.", milliseconds=1.234)
+    )
     lines = render(summarize("udp://tracker.example:6969", [report])).splitlines()
     assert lines[1] == "  IPv6  [2001:db8::1]:6969"
-    assert lines[2].split() == ["FAIL", "connect", "1.23", "ms", "no", "reply"]
-    assert lines[3].strip() == "→ See that it runs."
+    assert [line.split() for line in lines[2:6]] == [
+        ["ok", "announce", "it", "came"],
+        ["FAIL", "scrape", "1.23", "ms", "no", "reply"],
+        ["expected:", "a", "reply"],
+        ["→", "See", "it", "runs."],
+    ]

@@ -6,20 +6,16 @@ import argparse
 import secrets
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 import trio
 
+from thalweg.check_probe import at_once
 from thalweg.check_report import TrackerReport, Verdict, render, summarize
 from thalweg.check_udp import check_udp_address
+from thalweg.exchange import Patience
 from thalweg.tracker_url import TrackerUrl, TrackerUrlError, parse_tracker_url
-from thalweg.udp_exchange import Patience
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 SUMMARY = "probe trackers as clients and newTrackon do, over both address families"
 EXAMPLES = """\
@@ -91,7 +87,7 @@ async def _check_all(urls: list[TrackerUrl], arguments: argparse.Namespace) -> l
     if sys.stderr.isatty() and not arguments.json:
         longest = arguments.timeout * arguments.tries
         print(f"checking {len(urls)} tracker(s); a silent one takes {longest:g} s …", file=sys.stderr)
-    return await _at_once(check_one, urls)
+    return await at_once(check_one, urls)
 
 
 async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> TrackerReport:
@@ -108,20 +104,7 @@ async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> Track
         info_hash=arguments.info_hash or secrets.token_bytes(20),
         patience=Patience(arguments.timeout, arguments.tries),
     )
-    return summarize(url.text, await _at_once(probe, addresses))
-
-
-async def _at_once(function: Callable[[T], Awaitable[R]], values: Sequence[T]) -> list[R]:
-    """Calls `function` with every value at the same time; gives the results in the order of the values."""
-    results: dict[int, R] = {}
-
-    async def call(place: int, value: T) -> None:
-        results[place] = await function(value)
-
-    async with trio.open_nursery() as nursery:
-        for place, value in enumerate(values):
-            nursery.start_soon(call, place, value)
-    return [results[place] for place in range(len(values))]
+    return summarize(url.text, await at_once(probe, addresses))
 
 
 async def _resolve(url: TrackerUrl, family: int) -> list[str]:

@@ -1,7 +1,7 @@
 """What `thalweg check` found: steps, verdicts, and their words.
 
-A tracker has one report per address. A step is good, a remark (clients can use the tracker all the same), or bad;
-the worst step decides the verdict on the address, the worst address that on the tracker.
+A tracker has one report per address. A step is good, information (neither good nor bad), a remark (clients can use the
+tracker all the same), or bad; the worst step decides the verdict on the address, the worst address that on the tracker.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Outcome(enum.StrEnum):
     """How a step went."""
 
     GOOD = "good"
+    INFORMATION = "information"
     REMARK = "remark"
     BAD = "bad"
 
@@ -31,7 +32,15 @@ class Verdict(enum.StrEnum):
     BROKEN = "does not work"
 
 
-_VERDICT_OF = {Outcome.GOOD: Verdict.WORKS, Outcome.REMARK: Verdict.REMARKS, Outcome.BAD: Verdict.BROKEN}
+_VERDICT_OF = {
+    Outcome.GOOD: Verdict.WORKS,
+    Outcome.INFORMATION: Verdict.WORKS,
+    Outcome.REMARK: Verdict.REMARKS,
+    Outcome.BAD: Verdict.BROKEN,
+}
+_MARKS = {Outcome.GOOD: "ok", Outcome.INFORMATION: "info", Outcome.REMARK: "note", Outcome.BAD: "FAIL"}
+LONGEST_QUOTE = 200
+"""Characters of a tracker's own words that are shown."""
 _FROM_BEST_TO_WORST = list(Verdict)
 
 
@@ -41,6 +50,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     outcome: Outcome
     text: str
+    """What came."""
+    expected: str = ""
+    """What should have come; empty where nothing in particular is expected."""
     advice: str = ""
     """What to do about it; empty when there is nothing to do."""
     milliseconds: float | None = None
@@ -95,9 +107,10 @@ def render(report: TrackerReport) -> str:
 def _render_address(report: AddressReport) -> list[str]:
     lines = [f"  IPv{report.ip_version}  {endpoint(report.address, report.port)}"]
     for step in report.steps:
-        mark = {Outcome.GOOD: "ok", Outcome.REMARK: "note", Outcome.BAD: "FAIL"}[step.outcome]
         took = f"{step.milliseconds:.2f} ms" if step.milliseconds is not None else ""
-        lines.append(f"    {mark:4}  {step.name:14} {took:>10}  {step.text}")
+        lines.append(f"    {_MARKS[step.outcome]:4}  {step.name:14} {took:>10}  {step.text}")
+        if step.expected and step.outcome in (Outcome.REMARK, Outcome.BAD):
+            lines.append(f"{'':36}expected: {step.expected}")
         if step.advice:
             lines.append(f"{'':36}→ {step.advice}")
     return lines
@@ -116,3 +129,13 @@ def _sentence(report: TrackerReport) -> str:
 
 def _rank(report: AddressReport) -> int:
     return _FROM_BEST_TO_WORST.index(report.verdict)
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: 1 peer, 2 peers."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def printable(text_untrusted: str) -> str:
+    """A tracker's own words, cut, and without what a terminal would take for a command."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text_untrusted[:LONGEST_QUOTE])

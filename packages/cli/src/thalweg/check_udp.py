@@ -13,27 +13,28 @@ reported as a remark.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
 
 import trio
 from thalweg_common import udp_wire
 from thalweg_common.udp_wire import Announce, AnnounceReply, Event, TrackerError
 
-from thalweg.check_report import AddressReport, Outcome, Step, Verdict
-from thalweg.udp_exchange import Answer, ExchangeError, Link, NoRouteError, Patience
+from thalweg.check_probe import PORT, SILENCE, Probe, judge_counts, judge_interval, judge_introduction, not_checked
+from thalweg.check_report import AddressReport, Outcome, Step, count
+from thalweg.exchange import Answer, ExchangeError, NoRouteError, Patience
+from thalweg.udp_exchange import Link
 
-PORT = 0x76FD
 SECOND_PORT = PORT + 1
 
-SHORTEST_INTERVAL = 60
-LONGEST_INTERVAL = 6 * 60 * 60
-"""Seconds between two announces of one client that cause no remark."""
-
-LONGEST_REASON = 200
-"""Characters of a tracker's error message that are shown."""
-
-SILENCE = 1.0
-"""Seconds without a reply that count as silence, or the time-out where that is shorter."""
+EXPECTED = {
+    "connect": "a connection id",
+    "announce": "an interval and peers",
+    "forged id": "silence",
+    "scrape": "counts with the seeder that has just announced itself",
+    "second client": "the first client among the peers",
+    "extra bytes": "a reply as to any announce",
+    "stopped": "a reply as to any announce",
+}
+"""What a good tracker does, by name of the step."""
 
 
 async def check_udp_address(
@@ -43,21 +44,19 @@ async def check_udp_address(
     report = AddressReport(ip_version=6 if ":" in address else 4, address=address, port=port)
     try:
         with Link(address, port) as first, Link(address, port) as second:
-            await _Probe(report, first, second, url_data, info_hash, patience).run()
+            await _UdpProbe(report, first, second, url_data, info_hash, patience).run()
     except NoRouteError as error:
-        text = f"this machine cannot reach IPv{report.ip_version} addresses ({error})"
-        report.steps.append(Step(name="route", outcome=Outcome.REMARK, text=text))
-        report.verdict = Verdict.NOT_CHECKED
+        not_checked(report, error)
     return report
 
 
-class _Probe:
+class _UdpProbe(Probe):
     """The steps; each adds itself to the report."""
 
     def __init__(
         self, report: AddressReport, first: Link, second: Link, url_data: bytes, info_hash: bytes, patience: Patience
     ) -> None:
-        self.report = report
+        super().__init__(report, EXPECTED)
         self.first = first
         self.second = second
         self.url_data = url_data
@@ -67,41 +66,29 @@ class _Probe:
         self.second_is_listed = False
 
     async def run(self) -> None:
-        connected = await self._attempt("connect", Outcome.BAD, self._connect)
-        if not connected or not await self._attempt("announce", Outcome.BAD, self._announce):
+        connected = await self.attempt("connect", Outcome.BAD, self._connect)
+        if not connected or not await self.attempt("announce", Outcome.BAD, self._announce):
             return
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._attempt, "forged id", Outcome.REMARK, self._forged_id)
-            await self._attempt("scrape", Outcome.REMARK, self._scrape)
-            await self._attempt("second client", Outcome.REMARK, self._second_client)
-            await self._attempt("extra bytes", Outcome.REMARK, self._extra_bytes)
-            await self._attempt("stopped", Outcome.REMARK, self._stopped)
-
-    async def _attempt(self, name: str, otherwise: Outcome, step: Callable[[str], Awaitable[Step]]) -> bool:
-        """Takes a step and keeps what came of it, `otherwise` being the outcome of a failure. True: it went well."""
-        try:
-            self.report.add(await step(name))
-        except ExchangeError as error:
-            self.report.add(Step(name=name, outcome=otherwise, text=str(error), advice=error.advice))
-            return False
-        except TrackerError as error:
-            self.report.add(_refusal(name, otherwise, str(error)))
-            return False
-        except NoRouteError as error:
-            if not self.connection_id:
-                raise
-            self.report.add(Step(name=name, outcome=otherwise, text=f"the way to the tracker is gone ({error})"))
-            return False
-        return True
+            nursery.start_soon(self.attempt, "forged id", Outcome.REMARK, self._forged_id)
+            await self.attempt("scrape", Outcome.REMARK, self._scrape)
+            await self.attempt("second client", Outcome.REMARK, self._second_client)
+            await self.attempt("extra bytes", Outcome.REMARK, self._extra_bytes)
+            await self.attempt("stopped", Outcome.REMARK, self._stopped)
 
     async def _connect(self, name: str) -> Step:
         answer = await self.first.ask(udp_wire.build_connect, udp_wire.parse_connect, self.patience)
         self.connection_id = answer.value
+        self.reached = True
         return Step(name=name, outcome=Outcome.GOOD, text="gave a connection id", milliseconds=answer.milliseconds)
 
     async def _announce(self, name: str) -> Step:
         answer = await self._send_announce(self.first, PORT, Event.STARTED)
-        return _judge_interval(name, answer)
+        reply = answer.value
+        counts = ", ".join(
+            [count(reply.seeders, "seeder"), count(reply.leechers, "leecher"), count(len(reply.peers), "peer")]
+        )
+        return judge_interval(name, reply.interval, counts, answer.milliseconds)
 
     async def _scrape(self, name: str) -> Step:
         answer = await self.first.ask(
@@ -112,16 +99,8 @@ class _Probe:
         if len(answer.value) != 1:
             raise ExchangeError(f"one torrent was asked for and {len(answer.value)} rows came")
         row = answer.value[0]
-        text = f"{_count(row.seeders, 'seeder')}, {_count(row.leechers, 'leecher')}, {row.completed} completed"
-        if row.seeders:
-            return Step(name=name, outcome=Outcome.GOOD, text=text, milliseconds=answer.milliseconds)
-        return Step(
-            name=name,
-            outcome=Outcome.REMARK,
-            text=f"{text}: the seeder that has just announced itself is not counted",
-            advice="Several workers without a common swarm look like this, and so do cached scrapes.",
-            milliseconds=answer.milliseconds,
-        )
+        missing = "" if row.seeders else "the seeder that has just announced itself is"
+        return judge_counts(name, row, missing, answer.milliseconds)
 
     async def _second_client(self, name: str) -> Step:
         """A leecher on another source port, with the same connection id: rTorrent and NATs change ports like that."""
@@ -131,12 +110,8 @@ class _Probe:
             text = f"the connection id does not hold for another source port of the same address: {error}"
             raise ExchangeError(text, "Bind ids to the address alone: rTorrent and many NATs change ports.") from None
         self.second_is_listed = True
-        if any(port == PORT for _, port in answer.value.peers):
-            text, outcome, advice = "was told of the first, over another source port", Outcome.GOOD, ""
-        else:
-            text, outcome = "was not told of the first", Outcome.REMARK
-            advice = "Clients would not find each other; some trackers hide the peers of one address from each other."
-        return Step(name=name, outcome=outcome, text=text, advice=advice, milliseconds=answer.milliseconds)
+        ports = [port for _, port in answer.value.peers]
+        return judge_introduction(name, ports, "over another source port", answer.milliseconds)
 
     async def _extra_bytes(self, name: str) -> Step:
         """The options of BEP 41, which libtorrent always sends, and the empty one of qBittorrent 5."""
@@ -204,19 +179,6 @@ def _parse_announce(reply: bytes, transaction: int, ip_version: int) -> Announce
         raise
 
 
-def _judge_interval(name: str, answer: Answer[AnnounceReply]) -> Step:
-    reply = answer.value
-    counts = f"{_count(reply.seeders, 'seeder')}, {_count(reply.leechers, 'leecher')}"
-    text = f"interval {reply.interval} s, {counts}, {_count(len(reply.peers), 'peer')}"
-    advice = ""
-    if reply.interval < SHORTEST_INTERVAL:
-        advice = "The interval is very short: clients come back sooner than they need; 1800 s is usual."
-    elif reply.interval > LONGEST_INTERVAL:
-        advice = "The interval is very long: new peers stay unknown for hours; 1800 s is usual."
-    outcome = Outcome.REMARK if advice else Outcome.GOOD
-    return Step(name=name, outcome=outcome, text=text, advice=advice, milliseconds=answer.milliseconds)
-
-
 def _judge_reply_to_forgery(name: str, reply: bytes) -> Step:
     action = int.from_bytes(reply[:4], "big")
     if action == udp_wire.ACTION_ANNOUNCE:
@@ -226,20 +188,3 @@ def _judge_reply_to_forgery(name: str, reply: bytes) -> Step:
         text = "a forged connection id gets an error packet"
         advice = "Silence is better: it cannot be directed at third parties, and makes clients back off."
     return Step(name=name, outcome=Outcome.REMARK, text=text, advice=advice)
-
-
-def _refusal(name: str, outcome: Outcome, reason: str) -> Step:
-    said = f"saying “{_printable(reason)}”" if reason else "without a reason"
-    advice = (
-        "If the tracker serves listed torrents only, name one of them: --info-hash HEX." if name == "announce" else ""
-    )
-    return Step(name=name, outcome=outcome, text=f"the tracker refused, {said}", advice=advice)
-
-
-def _printable(text_untrusted: str) -> str:
-    """A tracker's own words, cut, and without what a terminal would take for a command."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text_untrusted[:LONGEST_REASON])
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -6,17 +6,16 @@ address or port, which the kernel would hide behind a connected one, is seen and
 
 from __future__ import annotations
 
-import errno
 import secrets
 import socket
 import sys
 from collections.abc import Callable
-from typing import Generic, Self, TypeVar
+from typing import Self, TypeVar
 
-import msgspec
 import trio
 from thalweg_common import udp_wire
 
+from thalweg.exchange import Answer, ExchangeError, NoRouteError, Patience, milliseconds_since, network_error
 from thalweg.tracker_url import endpoint
 
 T = TypeVar("T")
@@ -27,35 +26,6 @@ AFTER_A_WRONG_REPLY = 0.5
 
 # Linux: report "port unreachable" although the socket is not connected. (level, option) by family.
 _REPORT_ERRORS = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
-
-_NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-
-
-class Patience(msgspec.Struct, frozen=True):
-    """How long to wait: `tries` times `timeout` seconds."""
-
-    timeout: float
-    tries: int
-
-
-class Answer(msgspec.Struct, Generic[T], frozen=True):
-    """What the tracker said, and how long after it was asked."""
-
-    value: T
-    milliseconds: float
-
-
-class ExchangeError(Exception):
-    """A request came to nothing; the text says what happened, `advice` what to do."""
-
-    def __init__(self, text: str, advice: str = "") -> None:
-        """Takes two lines for the operator."""
-        super().__init__(text)
-        self.advice = advice
-
-
-class NoRouteError(Exception):
-    """This machine cannot send to that address at all; it says nothing about the tracker."""
 
 
 class Link:
@@ -97,7 +67,7 @@ class Link:
             with trio.move_on_after(patience.timeout) as waiting:
                 while True:
                     reply, source = await self.receive()
-                    took = round((trio.current_time() - sent) * 1000, 3)
+                    took = milliseconds_since(sent)
                     try:
                         return Answer(self._examine(reply, source, transaction, parse), took)
                     except ExchangeError as error:
@@ -112,14 +82,14 @@ class Link:
         try:
             await self._socket.sendto(request, self.tracker)
         except OSError as error:
-            raise self._network_error(error) from error
+            raise network_error(error, "UDP", self.tracker[1]) from error
 
     async def receive(self) -> tuple[bytes, tuple[str, int]]:
         """The next datagram that arrives on this port, from wherever it comes, and its source."""
         try:
             reply, source = await self._socket.recvfrom(LARGEST_DATAGRAM)
         except OSError as error:
-            raise self._network_error(error) from error
+            raise network_error(error, "UDP", self.tracker[1]) from error
         return reply, (source[0], source[1])
 
     def _examine(self, reply: bytes, source: tuple[str, int], transaction: int, parse: Callable[[bytes, int], T]) -> T:
@@ -132,14 +102,6 @@ class Link:
             return parse(reply, transaction)
         except udp_wire.ReplyError as error:
             raise ExchangeError(f"the reply is wrong and clients drop it: {error}", _WRONG_REPLY) from None
-
-    def _network_error(self, error: OSError) -> Exception:
-        if error.errno == errno.ECONNREFUSED:
-            text = f"nothing listens on UDP port {self.tracker[1]} there"
-            return ExchangeError(text, "Start the tracker, or correct the port in the URL.")
-        if error.errno in _NO_ROUTE:
-            return NoRouteError(error.strerror)
-        return ExchangeError(f"the network refused: {error.strerror}", "Look at routes and firewalls on the way.")
 
     def _silence(self, patience: Patience) -> ExchangeError:
         return ExchangeError(
