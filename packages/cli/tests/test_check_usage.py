@@ -20,7 +20,7 @@ from thalweg.tracker_url import parse_tracker_url
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        ("http://tracker.example/announce", "http:// trackers are not supported here; write udp://"),
+        ("http://tracker.example", "the path is missing; write http://tracker.example/announce"),
         ("wss://tracker.example", "wss:// trackers are not supported here"),
         ("tracker.example:6969", "write udp://HOST:PORT/announce"),
         ("udp://tracker.example/announce", "the port is missing"),

@@ -5,17 +5,24 @@ from __future__ import annotations
 import argparse
 import secrets
 import socket
+import ssl
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeAlias
 
 import msgspec
 import trio
 
+from thalweg.check_http import check_http_address
 from thalweg.check_probe import at_once
-from thalweg.check_report import TrackerReport, Verdict, render, summarize
+from thalweg.check_report import AddressReport, TrackerReport, Verdict, render, summarize
 from thalweg.check_udp import check_udp_address
 from thalweg.exchange import Patience
+from thalweg.http_exchange import Place
 from thalweg.tracker_url import TrackerUrl, TrackerUrlError, parse_tracker_url
+
+AddressProbe: TypeAlias = Callable[[str], Awaitable[AddressReport]]
 
 SUMMARY = "probe trackers as clients and newTrackon do, over both address families"
 EXAMPLES = """\
@@ -24,16 +31,24 @@ examples:
       the tracker that `thalweg run` has started here
   thalweg check -6 udp://tracker.example:443
       over IPv6 only; the path is of no importance to UDP trackers
-  thalweg check --json udp://one.example:6969 udp://two.example:6969 | jq .
+  thalweg check https://tracker.example/announce
+      over HTTPS, its certificate included
+  SSL_CERT_FILE=cert.pem thalweg check https://localhost:3443/announce
+      trusts the authorities of that file instead of the system's, such as a certificate that signs itself
+  thalweg check --json udp://one.example:6969 http://two.example/announce | jq .
       several at once, for programs
 
-Each address of each URL is probed for itself: connect, announce, scrape, a second client behind another source port,
-forged connection ids, extra bytes, goodbye. A random torrent is announced and taken back.
+Each address of each URL is probed for itself, with a random torrent that is announced and taken back:
+  udp://             connect, announce, scrape, a second client behind another source port, forged connection ids,
+                     extra bytes, goodbye
+  http://, https://  connect, TLS and certificate, announce, the reply's form and length, a second client, scrape,
+                     numwant, dictionaries, bad requests, HTTP/1.0, kept connections, pipelining, goodbye
+FAIL: clients get nothing. note: unwise, most clients get along. info: neither good nor bad.
 
 exit codes:
   0  all trackers work, with or without remarks
   1  a tracker does not work over a family, or could not be checked
-  2  wrong usage, among it URLs that this version cannot check
+  2  wrong usage, among it URLs that cannot be checked
 """
 
 URLS_AT_ONCE = 50
@@ -44,7 +59,9 @@ MAX_ADDRESSES = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("urls", nargs="+", metavar="URL", help="announce URL, udp://HOST:PORT/announce")
+    parser.add_argument(
+        "urls", nargs="+", metavar="URL", help="announce URL, udp://HOST:PORT/announce or http[s]://HOST/announce"
+    )
     family = parser.add_mutually_exclusive_group()
     family.add_argument("-4", "--ipv4", dest="family", action="store_const", const=socket.AF_INET, help="IPv4 only")
     family.add_argument("-6", "--ipv6", dest="family", action="store_const", const=socket.AF_INET6, help="IPv6 only")
@@ -52,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="wait so long for each reply (default 10)"
     )
     parser.add_argument(
-        "--tries", type=_tries, default=2, metavar="N", help="send each request up to N times (default 2)"
+        "--tries", type=_tries, default=2, metavar="N", help="send each UDP request up to N times (default 2)"
     )
     parser.add_argument(
         "--info-hash", type=_info_hash, metavar="HEX", help="announce this torrent instead of a random one"
@@ -63,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Checks all URLs at once and prints a report on each; gives the exit code."""
     try:
-        urls = [parse_tracker_url(text, ["udp"]) for text in arguments.urls]
+        urls = [parse_tracker_url(text) for text in arguments.urls]
     except TrackerUrlError as error:
         print(f"thalweg check: {error}", file=sys.stderr)
         return 2
@@ -85,7 +102,7 @@ async def _check_all(urls: list[TrackerUrl], arguments: argparse.Namespace) -> l
         return report
 
     if sys.stderr.isatty() and not arguments.json:
-        longest = arguments.timeout * arguments.tries
+        longest = arguments.timeout * max(arguments.tries, 2)  # HTTP: the announce and the goodbye
         print(f"checking {len(urls)} tracker(s); a silent one takes {longest:g} s …", file=sys.stderr)
     return await at_once(check_one, urls)
 
@@ -97,14 +114,23 @@ async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> Track
     except (socket.gaierror, UnicodeError) as error:  # the latter for what cannot be a name
         reason = error.strerror if isinstance(error, OSError) else "not a host name"
         return TrackerReport(url=url.text, verdict=Verdict.BROKEN, problem=f"{url.host}: {reason}")
-    probe = partial(
-        check_udp_address,
-        port=url.port,
-        url_data=url.path.encode(),
-        info_hash=arguments.info_hash or secrets.token_bytes(20),
-        patience=Patience(arguments.timeout, arguments.tries),
-    )
-    return summarize(url.text, await at_once(probe, addresses))
+    info_hash = arguments.info_hash or secrets.token_bytes(20)
+    patience = Patience(arguments.timeout, arguments.tries)
+    probe = _udp_probe if url.scheme == "udp" else _http_probe
+    return summarize(url.text, await at_once(probe(url, info_hash, patience), addresses))
+
+
+def _udp_probe(url: TrackerUrl, info_hash: bytes, patience: Patience) -> AddressProbe:
+    return partial(check_udp_address, port=url.port, url_data=url.path.encode(), info_hash=info_hash, patience=patience)
+
+
+def _http_probe(url: TrackerUrl, info_hash: bytes, patience: Patience) -> AddressProbe:
+    context = ssl.create_default_context() if url.scheme == "https" else None
+
+    async def probe(address: str) -> AddressReport:
+        return await check_http_address(Place.of(url, address, context, patience.timeout), url.path, info_hash)
+
+    return probe
 
 
 async def _resolve(url: TrackerUrl, family: int) -> list[str]:

@@ -91,15 +91,16 @@ def judge_introduction(name: str, ports: Sequence[int], way: str, milliseconds: 
     )
 
 
-def judge_counts(name: str, row: ScrapeRow, missing: str, milliseconds: float) -> Step:
-    """The step of a scrape; `missing`: who should be counted and is not, or nothing."""
+def judge_counts(name: str, row: ScrapeRow, missing: Sequence[str], milliseconds: float) -> Step:
+    """The step of a scrape; `missing`: which of the test's peers are not counted ("seeder", "leecher")."""
     text = f"{count(row.seeders, 'seeder')}, {count(row.leechers, 'leecher')}, {row.completed} completed"
     if not missing:
         return Step(name=name, outcome=Outcome.GOOD, text=text, milliseconds=milliseconds)
+    verb = "is" if len(missing) == 1 else "are"
     return Step(
         name=name,
         outcome=Outcome.REMARK,
-        text=f"{text}: {missing} not counted",
+        text=f"{text}: the {' and the '.join(missing)} of this test {verb} not counted",
         advice="Several workers without a common swarm look like this, and so do cached scrapes.",
         milliseconds=milliseconds,
     )

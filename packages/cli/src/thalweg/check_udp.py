@@ -99,7 +99,7 @@ class _UdpProbe(Probe):
         if len(answer.value) != 1:
             raise ExchangeError(f"one torrent was asked for and {len(answer.value)} rows came")
         row = answer.value[0]
-        missing = "" if row.seeders else "the seeder that has just announced itself is"
+        missing = [] if row.seeders else ["seeder"]
         return judge_counts(name, row, missing, answer.milliseconds)
 
     async def _second_client(self, name: str) -> Step:
