@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from thalweg_common._core import ffi, lib
+from thalweg_common.http_wire import scrape_path
 
 from thalweg.load_generator import KINDS, Address, Generator, Traffic
 from thalweg.load_population import BLOCK, Population
@@ -45,7 +46,8 @@ class HttpGenerator(Generator):
         """Opens the sockets but connects none. `url`: what is asked for; http://ADDRESS:PORT/announce without it."""
         path = url.path if url else "/announce"
         host = endpoint(url.host, url.port) if url else endpoint(address, port)
-        self._texts = [ffi.new("char[]", text.encode()) for text in (_query(path), _query(scrape_path(path)), host)]
+        texts = (_query(path), _query(_scrape_path(path, traffic)), host)
+        self._texts = [ffi.new("char[]", text.encode()) for text in texts]
         allow_descriptors(traffic.in_flight)
         super().__init__(address, port, population, traffic)
 
@@ -72,12 +74,12 @@ def _query(path: str) -> str:
     return path + ("&" if "?" in path else "?")
 
 
-def scrape_path(path: str) -> str:
-    """Where an HTTP tracker of this announce path answers scrapes (BEP 48)."""
-    before, query_mark, query = path.partition("?")
-    folder, slash, last = before.rpartition("/")
-    name = last.replace("announce", "scrape", 1) if last.startswith("announce") else "scrape"
-    return folder + slash + name + query_mark + query
+def _scrape_path(path: str, traffic: HttpTraffic) -> str:
+    """Where scrapes of this announce path are answered (BEP 48)."""
+    found = scrape_path(path)
+    if found is None and traffic.scrapes:
+        raise ValueError(f"{path}: clients cannot scrape under this path (BEP 48); leave scrapes out with --mix 1:0:0")
+    return found or path
 
 
 def allow_descriptors(connections: int) -> None:

@@ -1,5 +1,6 @@
 """A small HTTP tracker on a loopback socket which remembers what it was asked and can be told to misbehave."""
 
+import contextlib
 import socket
 import socketserver
 from collections.abc import Callable
@@ -73,7 +74,8 @@ class HttpTracker(socketserver.ThreadingTCPServer):
     def end_connections(self) -> None:
         """Ends all that are open."""
         for connection in list(self._connections):
-            connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the client was first
+                connection.shutdown(socket.SHUT_RDWR)
 
     def stop(self) -> None:
         """Ends everything."""
@@ -88,13 +90,10 @@ class _Handler(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         """Answers the requests of one connection."""
         self.server._connections.add(self.request)
-        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
+        with contextlib.suppress(OSError):  # the client has reset it
+            self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._serve()
-        except OSError:
-            pass  # the client has reset it
-        finally:
-            self.server._connections.discard(self.request)
+        self.server._connections.discard(self.request)
 
     def _serve(self) -> None:
         received = b""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from thalweg.load_generator import Counts, Phase
-from thalweg.load_http import HttpGenerator, HttpTraffic, scrape_path
+from thalweg.load_http import HttpGenerator, HttpTraffic
 from thalweg.load_population import Population
 from thalweg.tracker_url import parse_tracker_url
 
@@ -30,6 +30,15 @@ def play(load: HttpGenerator, seconds: float = 0.1) -> Counts:
     """Plays and waits for the last replies."""
     load.run(Phase.STEADY, seconds)
     assert load.run(Phase.DRAIN, 10)
+    return load.counts()
+
+
+def play_until(load: HttpGenerator, phase: int, seen: Callable[[Counts], bool]) -> Counts:
+    """Plays a phase until something was counted, within a deadline."""
+    deadline = time.monotonic() + 20
+    while not seen(load.counts()):
+        assert time.monotonic() < deadline, load.counts()
+        load.run(phase, 0.01)
     return load.counts()
 
 
@@ -80,7 +89,7 @@ def test_fill_announces_every_peer_once(http_tracker: HttpTracker, traffic: Http
 def test_requests_look_like_those_of_a_client(http_tracker: HttpTracker) -> None:
     """All the usual parameters and headers, in some 300 to 350 bytes."""
     with generator(http_tracker, HttpTraffic(timeout=10, in_flight=1, scrapes=0)) as load:
-        play(load, 0.02)
+        play_until(load, Phase.STEADY, lambda counts: counts.replies["announce"] > 0)
     request = http_tracker.requests[0]
     names = "info_hash peer_id port uploaded downloaded left corrupt key numwant compact no_peer_id"
     assert [name for name, _ in request.parameters] == [*names.split(), "supportcrypto", "redundant"]
@@ -108,13 +117,12 @@ def test_the_url_says_what_is_asked_for(http_tracker: HttpTracker) -> None:
         assert [len(info_hash) for info_hash in hashes] == [20] * (2 if request.path.endswith("scrape") else 1)
 
 
-@pytest.mark.parametrize(
-    ("announce", "scrape"),
-    [("/announce", "/scrape"), ("/a/announce.php?x=/y", "/a/scrape.php?x=/y"), ("/", "/scrape"), ("/x", "/scrape")],
-)
-def test_scrape_path(announce: str, scrape: str) -> None:
-    """`announce` at the beginning of the last segment gives way to `scrape`."""
-    assert scrape_path(announce) == scrape
+def test_a_path_without_scrapes() -> None:
+    """Where BEP 48 knows no path for scrapes, there must be none."""
+    url = parse_tracker_url("http://127.0.0.1:1/tracker")
+    with pytest.raises(ValueError, match="leave scrapes out with --mix 1:0:0"):
+        HttpGenerator("127.0.0.1", 1, SMALL, HttpTraffic(), url)
+    HttpGenerator("127.0.0.1", 1, SMALL, HttpTraffic(scrapes=0), url).close()
 
 
 @pytest.mark.parametrize("piece", [1, 50, len(ANNOUNCE_REPLY) + 1])
@@ -150,13 +158,10 @@ def test_odd_replies_are_malformed(http_tracker: HttpTracker, reply: bytes) -> N
     answered = reply.startswith(ANNOUNCE_REPLY)
     http_tracker.reply = lambda request: reply
     with generator(http_tracker, HttpTraffic(timeout=0.05, in_flight=1, scrapes=0)) as load:
-        load.run(Phase.STEADY, 0.03)
-        counts = load.counts()
-        assert counts.malformed >= 1
+        counts = play_until(load, Phase.STEADY, lambda counts: counts.malformed > 0)
         assert counts.replies["announce"] == (counts.malformed if answered else 0)
         http_tracker.reply = http_tracker.answer
-        play(load, 0.2)
-        assert load.counts().replies["announce"] > counts.replies["announce"]
+        play_until(load, Phase.STEADY, lambda later: later.replies["announce"] > counts.replies["announce"])
 
 
 @pytest.mark.parametrize(
@@ -252,10 +257,7 @@ def test_idle_connections(http_tracker: HttpTracker) -> None:
         assert counts.requests == {"announce": 200, "scrape": 0}
         assert (counts.connections, counts.broken, len(http_tracker.requests)) == (200, 0, 200)
         http_tracker.end_connections()
-        deadline = time.monotonic() + 20
-        while load.counts().broken < 200 and time.monotonic() < deadline:
-            load.run(Phase.DRAIN, 0.1)
-        assert load.counts().broken == 200
+        play_until(load, Phase.DRAIN, lambda counts: counts.broken == 200)
 
 
 def test_ipv6(start_http_tracker: Callable[[str], HttpTracker]) -> None:

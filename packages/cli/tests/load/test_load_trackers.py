@@ -61,9 +61,7 @@ def test_opentracker() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         traffic = HttpTraffic(in_flight=16, timeout=20, connection_per_request=True)
-        with HttpGenerator("127.0.0.1", 1, POPULATION, traffic) as generator:
-            info_hashes = [generator.info_hash(torrent).hex() for torrent in range(POPULATION.torrents)]
-        (folder / "whitelist").write_text("\n".join(info_hashes) + "\n")
+        servers.write_whitelist(folder, POPULATION)
         with servers.opentracker(folder, min(os.sched_getaffinity(0)), wildcard=False) as server:
             counts = play(server.port, traffic)
     assert counts.replies["announce"] > 0
