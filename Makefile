@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test lint check sanitize fuzz format wheels bench-udp programs clean
+.PHONY: help run test lint check sanitize fuzz format wheels bench-udp bench-http programs clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand --tabs=18
@@ -53,6 +53,9 @@ wheels: $(VENV)/ready ## every distribution into dist/
 
 bench-udp: programs $(VENV)/ready $(CORE) ## the UDP service against the kernel's limit and opentracker
 	$(PYTHON) -m tests.bench.udp $(ARGS)
+
+bench-http: programs $(VENV)/ready $(CORE) ## the HTTP service against the kernel's limit and opentracker
+	$(PYTHON) -m tests.bench.http $(ARGS)
 
 programs: ## the programs and headers that tests use (installs them when root on Debian)
 	@$(PYTHON3) tools/system_packages.py test

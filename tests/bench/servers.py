@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+from thalweg.load_population import Population
+from thalweg.load_udp import UdpGenerator, UdpTraffic
 from thalweg_common.udp_wire import build_connect
 
 HERE = Path(__file__).parent
@@ -33,20 +35,26 @@ class StartError(Exception):
     """A server did not start; the text says which and why."""
 
 
-def compile_echo(folder: Path) -> Path:
-    """Builds udp_echo.c; the program."""
-    program = folder / "udp_echo"
-    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", str(program), str(HERE / "udp_echo.c")], check=True)
+def compile_limit(name: str, folder: Path) -> Path:
+    """Builds NAME.c, which is the limit of a transport; the program."""
+    program = folder / name
+    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", str(program), str(HERE / f"{name}.c")], check=True)
     return program
 
 
 @contextlib.contextmanager
-def echo(program: Path, mean_reply_bytes: float, cpu: int) -> Iterator[Server]:
+def limit(program: Path, mean_reply_bytes: float, cpu: int) -> Iterator[Server]:
     """The limit, with announce replies of that size on average."""
     command = [str(program), ADDRESS, f"{mean_reply_bytes:.3f}"]
     with _process(command, cpu, stdout=subprocess.PIPE) as process:
         assert process.stdout
-        yield Server(name="echo", pid=process.pid, port=int(process.stdout.readline()))
+        yield Server(name="limit", pid=process.pid, port=int(process.stdout.readline()))
+
+
+def write_whitelist(folder: Path, population: Population) -> None:
+    """`folder`/whitelist: every torrent of the population."""
+    with UdpGenerator(ADDRESS, 1, population, UdpTraffic()) as generator, (folder / "whitelist").open("w") as file:
+        file.writelines(f"{generator.info_hash(torrent).hex()}\n" for torrent in range(population.torrents))
 
 
 @contextlib.contextmanager
@@ -77,22 +85,31 @@ def thalweg_udp(
     descriptors = () if status_fd is None else (status_fd,)
     command = [*command, *(word for fd in descriptors for word in ("--status-fd", str(fd)))]
     port = _free_port()
-    settings = {
-        "SOCKET_WORKERS": "1",
-        "NETWORK__ADDRESS_IPV4": f"{'0.0.0.0' if wildcard else ADDRESS}:{port}",
-        "NETWORK__USE_IPV6": "false",
-        "LOG_LEVEL": "warn",
-        **settings,
-    }
-    environment = os.environ | {f"THALWEG_UDP__{key}": value for key, value in settings.items()}
+    address = f"{'0.0.0.0' if wildcard else ADDRESS}:{port}"
+    environment = _environment("UDP", {"SOCKET_WORKERS": "1", "NETWORK__ADDRESS_IPV4": address, **settings})
     with _process(command, cpu, env=environment, pass_fds=descriptors) as process:
         _wait_for_answer(port, process)
         yield Server(name=name, pid=process.pid, port=port)
 
 
-def default_thalweg() -> list[str]:
-    """The thalweg-udp of the environment that runs the bench."""
-    return [str(Path(sys.executable).with_name("thalweg-udp"))]
+@contextlib.contextmanager
+def thalweg_http(name: str, command: Sequence[str], settings: dict[str, str], cpu: int) -> Iterator[Server]:
+    """thalweg-http. `settings` are environment variables less their THALWEG_HTTP__ (SECTION__KEY)."""
+    port = _free_port()
+    environment = _environment("HTTP", {"NETWORK__ADDRESS_IPV4": f"{ADDRESS}:{port}", **settings})
+    with _process(command, cpu, env=environment) as process:
+        _wait_for_connection(port, process)
+        yield Server(name=name, pid=process.pid, port=port)
+
+
+def default_thalweg(service: str = "thalweg-udp") -> list[str]:
+    """The service of the environment that runs the bench."""
+    return [str(Path(sys.executable).with_name(service))]
+
+
+def _environment(service: str, settings: dict[str, str]) -> dict[str, str]:
+    settings = {"NETWORK__USE_IPV6": "false", "LOG_LEVEL": "warn", **settings}
+    return os.environ | {f"THALWEG_{service}__{key}": value for key, value in settings.items()}
 
 
 @contextlib.contextmanager
@@ -114,21 +131,42 @@ def _process(command: Sequence[str], cpu: int, **options: object) -> Iterator[su
 
 
 def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((ADDRESS, 0))
-        return int(probe.getsockname()[1])
+    """A port that is free for UDP and TCP."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            contextlib.suppress(OSError),
+        ):
+            udp.bind((ADDRESS, 0))
+            tcp.bind(udp.getsockname())
+            return int(udp.getsockname()[1])
 
 
 def _wait_for_answer(port: int, process: subprocess.Popen[str]) -> None:
-    """Returns when a connect is answered."""
-    deadline = time.monotonic() + START_SECONDS
+    """Returns when a UDP tracker answers a connect."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(0.1)
         client.connect((ADDRESS, port))
-        while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.suppress(OSError):  # refused, or silent
-                client.send(build_connect(1))
-                client.recv(64)
-                return
-            time.sleep(0.05)
+
+        def ask() -> None:
+            client.send(build_connect(1))
+            client.recv(64)
+
+        _wait_for(ask, process)
+
+
+def _wait_for_connection(port: int, process: subprocess.Popen[str]) -> None:
+    """Returns when a TCP connection is accepted."""
+    _wait_for(lambda: socket.create_connection((ADDRESS, port)).close(), process)
+
+
+def _wait_for(ask: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Returns when asking fails no more."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):  # refused, or silent
+            ask()
+            return
+        time.sleep(0.05)
     raise StartError(f"{json.dumps(process.args)} did not answer, exit code {process.returncode}")
