@@ -8,21 +8,19 @@
  */
 #define _GNU_SOURCE
 
-#include "lock.h"
+#include "access_slot.h"
+#include "bell.h"
+#include "clock.h"
 #include "udp_answer.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_SOCKETS 16
-#define MAX_WORKERS 1024
 #define IDLE_MS 100        /* the longest sleep: the sweep goes on without traffic */
 #define SWEEP_BUDGET 256   /* peer records looked at between two batches */
 #define SEND_PATIENCE_MS 5 /* how long to wait for room in a full send buffer */
@@ -61,19 +59,16 @@ struct tw_udp_service {
     tw_swarm *swarm;
     tw_udp_rules rules;
     uint32_t epoch_seconds;
-    _Atomic(const tw_access_list *) access_list;
-    tw_lock lock; /* guards the list of workers */
-    uint32_t count;
-    tw_udp_worker *workers[MAX_WORKERS];
+    tw_access_slot access;
 };
 
 struct tw_udp_worker {
     tw_udp_service *service;
     int count;
     int sockets[MAX_SOCKETS];
-    int wake; /* an eventfd that ends the sleep */
+    int wake; /* a bell that ends the sleep */
     _Atomic bool stop;
-    _Atomic(const tw_access_list *) using; /* what set_access_list must wait for */
+    tw_access_user access;
     tw_udp_context context;
     tw_udp_counters counters;
     tw_client_table clients;
@@ -99,46 +94,7 @@ void tw_udp_service_free(tw_udp_service *service) {
 }
 
 void tw_udp_service_set_access_list(tw_udp_service *service, const tw_access_list *list) {
-    const tw_access_list *old = atomic_exchange(&service->access_list, list);
-    if (!old || old == list)
-        return;
-    tw_lock_take(&service->lock);
-    for (uint32_t i = 0; i < service->count; i++)
-        while (atomic_load(&service->workers[i]->using) == old)
-            sched_yield();
-    tw_lock_give(&service->lock);
-}
-
-/* A worker says which list it uses before it does; the second look tells that nobody swapped it in between. */
-static void adopt_access_list(tw_udp_worker *worker) {
-    const tw_access_list *list;
-    do {
-        list = atomic_load(&worker->service->access_list);
-        atomic_store(&worker->using, list);
-    } while (list != atomic_load(&worker->service->access_list));
-    worker->context.access_list = list;
-}
-
-static void drop_access_list(tw_udp_worker *worker) {
-    worker->context.access_list = NULL;
-    atomic_store(&worker->using, NULL);
-}
-
-static bool enlist(tw_udp_service *service, tw_udp_worker *worker) {
-    tw_lock_take(&service->lock);
-    bool room = service->count < MAX_WORKERS;
-    if (room)
-        service->workers[service->count++] = worker;
-    tw_lock_give(&service->lock);
-    return room;
-}
-
-static void delist(tw_udp_service *service, const tw_udp_worker *worker) {
-    tw_lock_take(&service->lock);
-    for (uint32_t i = 0; i < service->count; i++)
-        if (service->workers[i] == worker)
-            service->workers[i] = service->workers[--service->count];
-    tw_lock_give(&service->lock);
+    tw_access_exchange(&service->access, list);
 }
 
 /* ---------------------------------------------------------------- the worker's life */
@@ -165,7 +121,7 @@ tw_udp_worker *tw_udp_worker_new(tw_udp_service *service, const int *sockets, in
     worker->service = service;
     worker->count = count;
     memcpy(worker->sockets, sockets, (size_t)count * sizeof *sockets);
-    worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    worker->wake = tw_bell_new();
     worker->context = (tw_udp_context){
         .swarm = service->swarm,
         .sampler = tw_sampler_new(seed),
@@ -174,7 +130,7 @@ tw_udp_worker *tw_udp_worker_new(tw_udp_service *service, const int *sockets, in
         .clients = service->rules.count_clients ? &worker->clients : NULL,
     };
     batch_init(&worker->batch);
-    if (worker->wake == -1 || !worker->context.sampler || !enlist(service, worker)) {
+    if (worker->wake == -1 || !worker->context.sampler || !tw_access_enlist(&service->access, &worker->access)) {
         tw_udp_worker_free(worker);
         return NULL;
     }
@@ -184,7 +140,7 @@ tw_udp_worker *tw_udp_worker_new(tw_udp_service *service, const int *sockets, in
 void tw_udp_worker_free(tw_udp_worker *worker) {
     if (!worker)
         return;
-    delist(worker->service, worker);
+    tw_access_delist(&worker->service->access, &worker->access);
     if (worker->wake != -1)
         close(worker->wake);
     tw_sampler_free(worker->context.sampler);
@@ -193,8 +149,7 @@ void tw_udp_worker_free(tw_udp_worker *worker) {
 
 void tw_udp_worker_stop(tw_udp_worker *worker) {
     atomic_store(&worker->stop, true);
-    ssize_t written = write(worker->wake, &(uint64_t){1}, sizeof(uint64_t));
-    (void)written; /* it fails only when the counter is full, and then it wakes as well */
+    tw_bell_ring(worker->wake);
 }
 
 const tw_udp_counters *tw_udp_worker_counters(const tw_udp_worker *worker) {
@@ -206,12 +161,6 @@ const tw_client_table *tw_udp_worker_clients(const tw_udp_worker *worker) {
 }
 
 /* ---------------------------------------------------------------- one batch */
-
-static uint64_t clock_us(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* Datagrams received: 0: none is waiting, -1: errno tells. */
 static int receive(int socket, tw_batch *batch) {
@@ -320,12 +269,6 @@ static void send_replies(tw_udp_worker *worker, int socket, int count) {
     }
 }
 
-static void record_latency(tw_udp_counters *counters, uint64_t us) {
-    unsigned bucket = us ? 64u - (unsigned)__builtin_clzll(us) : 0;
-    counters->latency[bucket < TW_LATENCY_BUCKETS ? bucket : TW_LATENCY_BUCKETS - 1]++;
-    counters->latency_us += us;
-}
-
 /* Datagrams served, or -1: the socket is unusable, errno tells why. */
 static int serve(tw_udp_worker *worker, int socket) {
     tw_udp_counters *counters = &worker->counters;
@@ -333,15 +276,15 @@ static int serve(tw_udp_worker *worker, int socket) {
     if (count <= 0)
         return count;
     bool timed = counters->batches++ % LATENCY_SAMPLE == 0;
-    uint64_t begun = timed ? clock_us(CLOCK_MONOTONIC) : 0;
-    worker->context.now_ms = clock_us(CLOCK_MONOTONIC_COARSE) / 1000;
-    worker->context.epoch = clock_us(CLOCK_REALTIME_COARSE) / 1000000 / worker->service->epoch_seconds;
-    adopt_access_list(worker);
+    uint64_t begun = timed ? tw_clock_us(CLOCK_MONOTONIC) : 0;
+    worker->context.now_ms = tw_clock_us(CLOCK_MONOTONIC_COARSE) / 1000;
+    worker->context.epoch = tw_clock_us(CLOCK_REALTIME_COARSE) / 1000000 / worker->service->epoch_seconds;
+    worker->context.access_list = tw_access_adopt(&worker->service->access, &worker->access);
     answer(&worker->context, &worker->batch, count);
-    drop_access_list(worker);
+    tw_access_drop(&worker->access);
     send_replies(worker, socket, address_replies(&worker->batch, count));
     if (timed)
-        record_latency(counters, clock_us(CLOCK_MONOTONIC) - begun);
+        counters->latency_us += tw_record_latency(counters->latency, begun);
     return count;
 }
 
@@ -382,7 +325,7 @@ int tw_udp_worker_run(tw_udp_worker *worker) {
         int busy = serve_ready(worker, polled);
         if (busy == -1)
             return errno;
-        busy |= tw_swarm_tend(worker->service->swarm, clock_us(CLOCK_MONOTONIC_COARSE) / 1000, SWEEP_BUDGET);
+        busy |= tw_swarm_tend(worker->service->swarm, tw_clock_us(CLOCK_MONOTONIC_COARSE) / 1000, SWEEP_BUDGET);
         poll(polled, (nfds_t)worker->count + 1, busy ? 0 : IDLE_MS);
     }
     return drain(worker);
