@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from thalweg_common._core import ffi, lib
+from thalweg_common.ownership import owned
 
 if TYPE_CHECKING:
     from thalweg_common._core import CData
@@ -102,9 +103,9 @@ class Swarm:
         options.max_bytes = max_bytes
         options.filter_addresses = filter_addresses
         options.seed = seed[:16]
-        self.cdata = _owned(lib.tw_swarm_new(options), lib.tw_swarm_free)
+        self.cdata = owned(lib.tw_swarm_new(options), lib.tw_swarm_free)
         """The C object, for other calls of the core. Belongs to this one."""
-        self._sampler = _owned(lib.tw_sampler_new(seed[16:48]), lib.tw_sampler_free)
+        self._sampler = owned(lib.tw_sampler_new(seed[16:48]), lib.tw_sampler_free)
 
     def __enter__(self) -> Self:
         """Itself; leaving frees the memory."""
@@ -184,7 +185,7 @@ class AccessList:
         """`info_hashes`: 20 bytes each, one after the other; doubles are allowed."""
         number = {"off": lib.TW_ACCESS_OFF, "allow": lib.TW_ACCESS_ALLOW, "deny": lib.TW_ACCESS_DENY}[mode]
         made = lib.tw_access_list_new(number, info_hashes, len(info_hashes) // lib.TW_INFO_HASH_SIZE)
-        self.cdata = _owned(made, lib.tw_access_list_free)
+        self.cdata = owned(made, lib.tw_access_list_free)
         """The C object, for other calls of the core. Belongs to this one."""
 
     def __len__(self) -> int:
@@ -199,12 +200,6 @@ class AccessList:
         """Removes what is not allowed, shard by shard; gives the number of torrents removed at each step."""
         for shard in range(SHARDS):
             yield lib.tw_swarm_purge(swarm.cdata, shard, self.cdata)
-
-
-def _owned(made: CData, free: object) -> CData:
-    if made == ffi.NULL:
-        raise MemoryError("the core has no memory for it, or an option is out of range")
-    return ffi.gc(made, free)
 
 
 def _family_of(peer: bytes) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from thalweg_common.memory import resident_bytes
 from thalweg_common.metrics import Metric, Sample
@@ -21,6 +21,22 @@ def counter(name: str, text: str, *labels: str, optional: str = "") -> Metric:
 def gauge(name: str, text: str, *labels: str, optional: str = "") -> Metric:
     """A row for what goes up and down."""
     return Metric(name, "gauge", text, labels, optional)
+
+
+def histogram(name: str, text: str) -> Metric:
+    """A row for how long things take."""
+    return Metric(name, "histogram", text)
+
+
+def latency_buckets(latency: Sequence[int]) -> list[tuple[str, float]]:
+    """The core's buckets for Prometheus, which wants each to include the lower ones. Bucket i ends at 2**i us."""
+    passed = 0
+    buckets: list[tuple[str, float]] = []
+    for power, count in enumerate(latency):
+        passed += count
+        bound = f"{2**power / 1e6:g}" if power < len(latency) - 1 else "+Inf"
+        buckets.append((bound, passed))
+    return buckets
 
 
 SWARM_METRICS = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from thalweg_common.clients import client_name
-from thalweg_common.metrics import Metric, Sample
+from thalweg_common.metrics import Sample
 from thalweg_common.tracker_metrics import (
     ACCESS_LIST_METRICS,
     PROCESS_METRICS,
@@ -18,6 +18,8 @@ from thalweg_common.tracker_metrics import (
     access_list_samples,
     counter,
     gauge,
+    histogram,
+    latency_buckets,
     process_samples,
     swarm_samples,
 )
@@ -35,11 +37,6 @@ from thalweg_udp.counters import (
 from thalweg_udp.maintenance import Maintenance
 from thalweg_udp.percentiles import percentiles
 from thalweg_udp.tracker import Tracker
-
-
-def _histogram(name: str, text: str) -> Metric:
-    return Metric(name, "histogram", text)
-
 
 METRICS = (
     counter(
@@ -64,7 +61,7 @@ METRICS = (
         "address",
     ),
     counter("thalweg_batches_total", "Batches of up to 64 datagrams."),
-    _histogram(
+    histogram(
         "thalweg_batch_duration_seconds", "From a batch's receipt to its replies' hand-over; one batch in 16 is timed."
     ),
     *SWARM_METRICS,
@@ -156,18 +153,7 @@ def _family_samples(version: str, family: FamilyCounters) -> Iterator[Sample]:
 
 def _batch_samples(snapshot: Snapshot) -> Iterator[Sample]:
     yield Sample("thalweg_batches_total", (), snapshot.batches)
-    yield Sample("thalweg_batch_duration_seconds", (), snapshot.latency_us / 1e6, _buckets(snapshot.latency))
-
-
-def _buckets(latency: list[int]) -> list[tuple[str, float]]:
-    """Prometheus wants each bucket to include the lower ones; bucket i of the core ends at 2**i microseconds."""
-    passed = 0
-    buckets: list[tuple[str, float]] = []
-    for power, count in enumerate(latency):
-        passed += count
-        bound = f"{2**power / 1e6:g}" if power < len(latency) - 1 else "+Inf"
-        buckets.append((bound, passed))
-    return buckets
+    yield Sample("thalweg_batch_duration_seconds", (), snapshot.latency_us / 1e6, latency_buckets(snapshot.latency))
 
 
 def _client_samples(tracker: Tracker, prefixes_too: bool) -> Iterator[Sample]:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Self
 
 from thalweg_common._core import ffi, lib
+from thalweg_common.ownership import owned
 from thalweg_common.signals import leave_to_main_thread
 from thalweg_common.swarm import AccessList
 from thalweg_common.swarm_config import make_swarm
@@ -39,7 +40,7 @@ class Tracker:
         """Why a worker ended by itself."""
         self._rules = _rules(config, secret)
         made = lib.tw_udp_service_new(self.swarm.cdata, self._rules, config.cleaning.max_connection_age)
-        self._service = _owned(made, lib.tw_udp_service_free, self.swarm.cdata)
+        self._service = owned(made, lib.tw_udp_service_free, self.swarm.cdata)
         self.workers = [self._make_worker(number) for number in range(workers)]
         self._threads: list[threading.Thread] = []
         self._serving: set[int] = set()
@@ -93,7 +94,7 @@ class Tracker:
     def _make_worker(self, number: int) -> object:
         sockets = [listener.sockets[number].fileno() for listener in self.listeners]
         made = lib.tw_udp_worker_new(self._service, sockets, len(sockets), os.urandom(32))
-        return _owned(made, lib.tw_udp_worker_free, self._service)
+        return owned(made, lib.tw_udp_worker_free, self._service)
 
     def _serve(self, number: int, on_end: Callable[[], None]) -> None:
         leave_to_main_thread()
@@ -116,14 +117,3 @@ def _rules(config: UdpConfig, secret: bytes) -> object:
     rules.secret = secret
     rules.count_clients = config.statistics.peer_clients
     return rules
-
-
-def _owned(made: object, free: Callable[[object], None], borrowed: object) -> object:
-    """A C object that frees itself, and until then keeps what it has borrowed."""
-    if made == ffi.NULL:
-        raise MemoryError("out of memory or file descriptors")
-
-    def destroy(cdata: object, _borrowed: object = borrowed) -> None:
-        free(cdata)
-
-    return ffi.gc(made, destroy)
