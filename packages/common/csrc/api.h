@@ -368,6 +368,113 @@ typedef struct {
 tw_http_result tw_http_answer(tw_http_context *context, const tw_http_sender *sender, bool last, const uint8_t *data,
                               size_t size, uint8_t *reply);
 
+/* ---------------------------------------------------------------- connection caps (limits.c) */
+
+/* How many connections there are, in all and for each /32 of IPv4 and /64 of IPv6. Every function: any thread. */
+typedef struct tw_limits tw_limits;
+
+tw_limits *tw_limits_new(uint32_t most, uint32_t most_per_prefix); /* 0: no cap. NULL: out of memory */
+void tw_limits_free(tw_limits *limits);
+
+/* Counts one more. False: at the cap, and nothing is counted. */
+bool tw_limits_enter(tw_limits *limits);
+bool tw_limits_enter_prefix(tw_limits *limits, const tw_address *address); /* false: out of memory, too */
+
+/* Counts one less. */
+void tw_limits_leave(tw_limits *limits);
+void tw_limits_leave_prefix(tw_limits *limits, const tw_address *address);
+
+uint32_t tw_limits_open(const tw_limits *limits);
+
+/* ---------------------------------------------------------------- HTTP sockets (stream_shell.c) */
+
+typedef struct {
+    uint32_t idle_ms;    /* without a request */
+    uint32_t request_ms; /* from the first byte of a request to its last */
+    uint32_t write_ms;   /* for a client to take what it was sent */
+    uint32_t handovers;  /* connections that may wait for the whole path; further ones are turned away */
+    bool keep_alive;     /* else every reply is the last of its connection */
+    bool proxy_protocol; /* connections of trusted proxies begin with that header */
+    bool names_client;   /* trusted proxies name the client in rules.forwarded_name */
+    uint32_t busy_size;  /* of the reply, head included, to those who are turned away … */
+    uint32_t late_size;  /* … and to those whose request takes too long */
+    uint8_t busy[512];
+    uint8_t late[512];
+} tw_http_options;
+
+typedef struct tw_http_service tw_http_service;
+
+/* What the workers share. `rules` and `options` are copied, the others borrowed. NULL: out of memory or descriptors. */
+tw_http_service *tw_http_service_new(tw_swarm *swarm, const tw_http_rules *rules, const tw_http_options *options,
+                                     tw_limits *limits);
+void tw_http_service_free(tw_http_service *service); /* after its workers; closes what nobody took */
+
+/* As tw_udp_service_set_access_list. */
+void tw_http_service_set_access_list(tw_http_service *service, const tw_access_list *list);
+
+/* A connection that is somebody else's from now on. It is counted in the limits, by its prefix if `counted`. */
+typedef struct {
+    int socket;
+    tw_address peer;   /* of the socket */
+    tw_address source; /* whom the PROXY header named; ip_version 0: no header was read */
+    bool counted;
+    uint32_t size;
+    uint8_t *data; /* that came and was not answered; freed with tw_http_handover_clear */
+} tw_http_handover;
+
+int tw_http_service_handover_fd(const tw_http_service *service); /* readable when somebody waits. Never closed by you */
+bool tw_http_service_take(tw_http_service *service, tw_http_handover *taken); /* false: nobody waits. Any thread */
+void tw_http_handover_clear(tw_http_handover *taken);
+
+/* How connections ended. */
+#define TW_CLOSED_ENDED 0   /* after its last reply, or when the client closed it */
+#define TW_CLOSED_IDLE 1    /* no request for too long */
+#define TW_CLOSED_REQUEST 2 /* a request took too long */
+#define TW_CLOSED_WRITE 3   /* the client did not take its replies */
+#define TW_CLOSED_BROKEN 4  /* the client is gone */
+#define TW_CLOSED_REFUSED 5 /* turned away */
+#define TW_CLOSED_STOPPING 6
+#define TW_CLOSED_REASONS 7
+
+/* Why connections were turned away. */
+#define TW_REFUSED_CONNECTIONS 0 /* cap on all */
+#define TW_REFUSED_PREFIX 1      /* cap on those of one address */
+#define TW_REFUSED_HANDOVER 2    /* too many wait for the whole path */
+#define TW_REFUSED_MEMORY 3      /* too much is kept for clients that do not read, or send in pieces */
+#define TW_REFUSED_REASONS 4
+
+/* Counters of one worker: plain integers that its thread raises and any thread may read. Index 0: IPv4, 1: IPv6. */
+typedef struct {
+    uint64_t accepted;
+    uint64_t accept_failures; /* for want of descriptors or memory */
+    uint64_t handed_over;
+    uint64_t closed[7];
+    uint64_t refused[4];
+    uint64_t busy[2]; /* replies to those turned away */
+    uint64_t late[2]; /* replies to requests that took too long */
+    uint64_t received_bytes[2];
+    uint64_t sent_bytes[2];
+    uint64_t batches;
+    uint64_t latency[24]; /* one batch of connections in 16: from waking up to the last reply's hand-over */
+    uint64_t latency_us;
+} tw_stream_counters;
+
+typedef struct tw_http_worker tw_http_worker;
+
+/* `listeners`: listening TCP sockets, non-blocking, with TCP_NODELAY; borrowed, at most 16. */
+tw_http_worker *tw_http_worker_new(tw_http_service *service, const int *listeners, int count, const uint8_t seed[32]);
+void tw_http_worker_free(tw_http_worker *worker); /* after tw_http_worker_run has returned */
+
+/* Serves until stopped. 0, or the errno of what made it end. The worker's own thread. */
+int tw_http_worker_run(tw_http_worker *worker);
+
+/* Takes no more connections, on any duplicate of the listeners either, closes what is idle, and ends when every request
+ * that has begun is answered. Any thread; returns at once. */
+void tw_http_worker_drain(tw_http_worker *worker);
+void tw_http_worker_stop(tw_http_worker *worker); /* closes everything and ends. Any thread; returns at once */
+const tw_http_counters *tw_http_worker_counters(const tw_http_worker *worker);
+const tw_stream_counters *tw_http_worker_stream(const tw_http_worker *worker);
+
 /* ---------------------------------------------------------------- for everyone (core.c) */
 
 uint64_t tw_monotonic_ms(void);

@@ -59,7 +59,7 @@ def test_running_out_of_descriptors_is_survived(tmp_path: Path) -> None:
         before = descriptors(service)
         with many_connections(service, 100) as connections:
             service.wait_for_log("no descriptors for new connections")
-            for connection in connections[:50]:
+            for connection in connections[:60]:
                 connection.close()
             connections[99].sendall(get(announce(1)))
             assert b"8:intervali" in receive_reply(connections[99])

@@ -87,7 +87,7 @@ def test_keys_without_meaning_are_named_once_in_the_log(tmp_path: Path) -> None:
     text = AQUATIC.replace('"error"', '"info"')
     with RunningService(tmp_path, text, THALWEG_HTTP__NETWORK__ADDRESSES="127.0.0.1:0") as service:
         assert service.log.count("ignored privileges.chroot_path") == 1
-        assert service.log.count('ignored swarm_workers reason="one thread serves all connections"') == 1
+        assert service.log.count('ignored swarm_workers reason="every worker reaches the whole swarm"') == 1
 
 
 def test_values_of_aquatic_keep_their_meaning(tmp_path: Path) -> None:

@@ -37,16 +37,18 @@ async def serve_connection(
     initial: bytes = b"",
     *,
     source: bytes | None = None,
+    counted: bool = False,
     tls: TlsFiles | None = None,
 ) -> None:
     """Serves a connection and closes it. Raises nothing, and counts how it ended.
 
     `peer`: the socket's address, 4 or 16 bytes. `initial`: bytes that were read from it already. `source`: the
-    client's address, when a PROXY protocol header has been read already. `tls`: the stream speaks TLS.
+    client's address, when a PROXY protocol header has been read already. `counted`: among the connections of its
+    address, by the caller. `tls`: the stream speaks TLS.
     """
     reason = "broken"
     try:
-        reason = await _serve(service, Rewound(stream, initial), fold(peer), source, tls)
+        reason = await _serve(service, Rewound(stream, initial), fold(peer), source, counted, tls)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         pass
     except Exception as error:
@@ -56,7 +58,9 @@ async def serve_connection(
         await trio.aclose_forcefully(stream)
 
 
-async def _serve(service: Service, stream: Rewound, peer: bytes, source: bytes | None, tls: TlsFiles | None) -> str:
+async def _serve(
+    service: Service, stream: Rewound, peer: bytes, source: bytes | None, counted: bool, tls: TlsFiles | None
+) -> str:
     trusted = peer in service.trusted
     opened: trio.abc.Stream = stream
     address = source
@@ -71,7 +75,7 @@ async def _serve(service: Service, stream: Rewound, peer: bytes, source: bytes |
     if opening.cancelled_caught:
         return "stopping" if service.stopping else "request_time"
     address = fold(address or peer)
-    if address in service.trusted:
+    if counted or address in service.trusted:
         return await Requests(service, opened, address, trusted, tls is not None).serve()
     if not service.connections.enter_address(address):
         service.counters.refused["address_connections"] += 1

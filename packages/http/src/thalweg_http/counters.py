@@ -1,6 +1,10 @@
-"""What the whole path counts. Plain integers, raised in trio's thread and read from any."""
+"""What is counted. Plain integers: the whole path raises its own in trio's thread; those of the fast path are added
+when somebody asks (Service.totals).
+"""
 
 from __future__ import annotations
+
+from thalweg_common._core import lib
 
 from thalweg_http.answer import Answer
 
@@ -33,7 +37,7 @@ CLOSE_REASONS = (
     "refused",
     "stopping",
 )
-REFUSE_REASONS = ("connections", "address_connections")
+REFUSE_REASONS = ("connections", "address_connections", "whole_path", "memory")
 
 
 class FamilyCounters:
@@ -71,6 +75,11 @@ class Counters:
         self.closed = dict.fromkeys(CLOSE_REASONS, 0)
         self.refused = dict.fromkeys(REFUSE_REASONS, 0)
         self.accept_failures = 0
+        self.handed_over = 0
+        self.batches = 0
+        self.latency = [0] * lib.TW_LATENCY_BUCKETS
+        """Bucket i: sampled batches that took less than 2**i microseconds and not less than half of that."""
+        self.latency_us = 0
         self.certificate_reloads = {"ok": 0, "failed": 0}
         self.access_list_reloads = {"ok": 0, "failed": 0}
         self.purged_torrents = 0

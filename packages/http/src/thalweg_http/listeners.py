@@ -32,11 +32,16 @@ Handle = Callable[[trio.SocketStream, bytes], Awaitable[None]]
 
 
 class Listener(Struct, frozen=True):
-    """One address that is listened on."""
+    """One address that is listened on, and its sockets: one for each worker, or one for Python."""
 
     endpoint: Endpoint
-    socket: socket.socket
+    sockets: list[socket.socket]
     secure: bool
+
+    def close(self) -> None:
+        """Closes the sockets."""
+        for sock in self.sockets:
+            sock.close()
 
     @property
     def url(self) -> str:
@@ -44,8 +49,8 @@ class Listener(Struct, frozen=True):
         return f"{'https' if self.secure else 'http'}://{self.endpoint}/announce"
 
 
-def listen(network: NetworkConfig, log: Log) -> list[Listener]:
-    """Listens on every configured address; BindError if one cannot be had."""
+def listen(network: NetworkConfig, log: Log, workers: int = 0) -> list[Listener]:
+    """Listens on every configured address; BindError if one cannot be had. `workers`: that plain HTTP is for."""
     wanted = [(endpoint, False) for endpoint in plain_endpoints(network)]
     wanted += [(endpoint, True) for endpoint in tls_endpoints(network)]
     endpoints = [endpoint for endpoint, _ in wanted]
@@ -55,9 +60,10 @@ def listen(network: NetworkConfig, log: Log) -> list[Listener]:
         for endpoint, secure in wanted:
             if endpoint in possible:
                 alone = keeps_to_ipv6(endpoint, endpoints, only_ipv6(network))
-                sock = undo.enter_context(_listen(endpoint, alone, network.tcp_backlog))
-                endpoint = endpoint._replace(port=sock.getsockname()[1])
-                listeners.append(Listener(endpoint, sock, secure))
+                sockets = _listen(endpoint, alone, network.tcp_backlog, 1 if secure else max(1, workers))
+                endpoint = endpoint._replace(port=sockets[0].getsockname()[1])
+                listeners.append(Listener(endpoint, sockets, secure))
+                undo.callback(listeners[-1].close)
         undo.pop_all()
     return listeners
 
@@ -79,15 +85,14 @@ def connection_limit(configured: int) -> int:
 
 async def accept_forever(service: Service, listener: Listener, handle: Handle, nursery: trio.Nursery) -> None:
     """Takes connections and starts a task for each, until cancelled."""
-    sock = trio.socket.from_stdlib_socket(listener.socket)
+    sock = trio.socket.from_stdlib_socket(listener.sockets[0])
     turning_away = trio.CapacityLimiter(TURNED_AWAY_AT_ONCE)
     while True:
         try:
             connection, address = await sock.accept()
         except OSError as error:
-            service.counters.accept_failures += 1
             if error.errno in EXHAUSTED:
-                service.log.warn("no descriptors for new connections", reason=error.strerror)
+                service.counters.accept_failures += 1
                 await trio.sleep(RETRY_SECONDS)
             continue  # otherwise the client was gone before it was taken
         service.counters.accepted += 1
@@ -118,15 +123,32 @@ async def _turn_away(turning_away: trio.CapacityLimiter, connection: trio.socket
             turning_away.release()
 
 
-def _listen(endpoint: Endpoint, alone: bool, backlog: int) -> socket.socket:
+def _listen(endpoint: Endpoint, alone: bool, backlog: int, count: int) -> list[socket.socket]:
+    """So many sockets that share the address. Port 0 becomes a free port, the same for all of them."""
+    with ExitStack() as undo:
+        try:
+            # Without SO_REUSEPORT first: with it, a second tracker would silently share the port and halve the swarm.
+            with _bind(endpoint, alone, shared=False) as probe:
+                endpoint = endpoint._replace(port=probe.getsockname()[1])
+            sockets = [undo.enter_context(_bind(endpoint, alone, shared=count > 1)) for _ in range(count)]
+            for sock in sockets:
+                sock.listen(backlog)
+        except OSError as error:
+            raise cannot_listen(endpoint, error) from error
+        undo.pop_all()
+    return sockets
+
+
+def _bind(endpoint: Endpoint, alone: bool, *, shared: bool) -> socket.socket:
     sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
         set_only_ipv6(sock, alone)
         sock.bind((endpoint.host, endpoint.port))
-        sock.listen(backlog)
-    except OSError as error:
+    except OSError:
         sock.close()
-        raise cannot_listen(endpoint, error) from error
+        raise
     return sock

@@ -24,11 +24,12 @@ from thalweg_common.endpoints import parse_endpoint
 from thalweg_common.log import Log
 
 from thalweg_http.arguments import parse_arguments
-from thalweg_http.config import PREFIX, HttpConfig, load_config
-from thalweg_http.listeners import connection_limit, listen
+from thalweg_http.config import PREFIX, HttpConfig, load_config, worker_count
+from thalweg_http.listeners import Listener, connection_limit, listen
 from thalweg_http.server import Server
 from thalweg_http.service import Service
 from thalweg_http.tls import TlsFiles, tls_files
+from thalweg_http.workers import Workers
 
 PROGRAM = "thalweg-http"
 
@@ -78,9 +79,11 @@ def serve(config: HttpConfig, ignored: list[tuple[str, str]], status_fd: int | N
         tls = tls_files(config.network)
         service = Service(config, log, connection_limit(config.limits.max_connections))
         closing.callback(service.tracker.swarm.__exit__)
-        listeners = listen(config.network, log)
+        workers = worker_count(config)
+        listeners = listen(config.network, log, workers)
         for listener in listeners:
-            closing.callback(listener.socket.close)
+            closing.callback(listener.close)
+        make_fast_path(service, listeners, workers, closing)
         service.urls = [listener.url for listener in listeners]
         serve_metrics(service, tls, closing)
         become_ordinary(config.privileges, log)
@@ -89,6 +92,15 @@ def serve(config: HttpConfig, ignored: list[tuple[str, str]], status_fd: int | N
         code = trio.run(Server(service, listeners, tls, status).run)
     log.info("stopped")
     return code
+
+
+def make_fast_path(service: Service, listeners: list[Listener], count: int, closing: ExitStack) -> None:
+    """The workers for plain HTTP, if there shall be some; freed when no thread uses them any more."""
+    plain = [listener for listener in listeners if not listener.secure]
+    if count and plain:
+        service.workers = Workers(service, plain, count)
+        closing.callback(service.workers.close)
+        closing.callback(service.workers.stop)
 
 
 def serve_metrics(service: Service, tls: TlsFiles | None, closing: ExitStack) -> None:

@@ -16,11 +16,13 @@ from thalweg_common.tracker_metrics import (
     access_list_samples,
     counter,
     gauge,
+    histogram,
+    latency_buckets,
     process_samples,
     swarm_samples,
 )
 
-from thalweg_http.counters import FamilyCounters
+from thalweg_http.counters import Counters, FamilyCounters
 from thalweg_http.service import Service
 from thalweg_http.tls import TlsFiles
 
@@ -44,11 +46,22 @@ METRICS = (
     counter("thalweg_accepted_connections_total", "Connections taken from the kernel."),
     counter(
         "thalweg_refused_connections_total",
-        "Connections beyond limits.max_connections, or beyond those of one address; they got a 503.",
+        "Connections turned away: beyond limits.max_connections, or those of one address, or limits.max_odd_connections"
+        " (whole_path), with a 503; memory: too much was kept for slow clients.",
         "reason",
     ),
     counter("thalweg_closed_connections_total", "Connections that are over, by how they ended.", "reason"),
-    counter("thalweg_accept_failures_total", "Connections the kernel could not give, for want of descriptors mostly."),
+    counter(
+        "thalweg_accept_failures_total", "Times that connections could not be taken for want of descriptors or memory."
+    ),
+    counter(
+        "thalweg_handed_over_connections_total", "Connections with a request that the fast path left to the whole path."
+    ),
+    counter("thalweg_batches_total", "Batches of up to 256 connections that the fast path served."),
+    histogram(
+        "thalweg_batch_duration_seconds",
+        "From the fast path's waking up to the last reply's hand-over; one batch in 16 is timed.",
+    ),
     gauge("thalweg_connections", "Open connections."),
     gauge("thalweg_max_connections", "Connections there may be."),
     *SWARM_METRICS,
@@ -75,12 +88,12 @@ class Samples:
     def __call__(self) -> Iterator[Sample]:
         """Samples in any order."""
         service = self._service
-        counters = service.counters
+        counters = service.totals()
         for version, family in counters.families.items():
             yield from _family_samples(str(version), family)
             yield Sample("thalweg_received_bytes_total", (str(version),), counters.received_bytes[version])
             yield Sample("thalweg_sent_bytes_total", (str(version),), counters.sent_bytes[version])
-        yield from self._connection_samples()
+        yield from self._connection_samples(counters)
         yield from swarm_samples(service.tracker.swarm)
         yield from access_list_samples(
             service.tracker.access_list, counters.access_list_reloads, counters.purged_torrents
@@ -90,12 +103,16 @@ class Samples:
             yield Sample("thalweg_certificate_end_time_seconds", (), self._tls.not_after)
         yield from process_samples(self._started_at)
 
-    def _connection_samples(self) -> Iterator[Sample]:
-        counters, connections = self._service.counters, self._service.connections
+    def _connection_samples(self, counters: Counters) -> Iterator[Sample]:
+        connections = self._service.connections
         yield Sample("thalweg_accepted_connections_total", (), counters.accepted)
         yield from _labelled("thalweg_refused_connections_total", counters.refused)
         yield from _labelled("thalweg_closed_connections_total", counters.closed)
         yield Sample("thalweg_accept_failures_total", (), counters.accept_failures)
+        yield Sample("thalweg_handed_over_connections_total", (), counters.handed_over)
+        yield Sample("thalweg_batches_total", (), counters.batches)
+        buckets = latency_buckets(counters.latency)
+        yield Sample("thalweg_batch_duration_seconds", (), counters.latency_us / 1e6, buckets)
         yield Sample("thalweg_connections", (), connections.open)
         yield Sample("thalweg_max_connections", (), connections.most)
 

@@ -135,13 +135,14 @@ def _stats(service: Service, query: bytes) -> Page:
 
 def figures(service: Service) -> pages.Figures:
     """What /stats shows, at this moment."""
-    families = service.counters.families
+    totals = service.totals()
+    families = totals.families
     kinds = ("announce", "scrape")
     return pages.Figures(
         version=core_version(),
         uptime_seconds=int(service.uptime()),
         connections=service.connections.open,
-        accepted_connections_total=service.counters.accepted,
+        accepted_connections_total=totals.accepted,
         requests_total={kind: sum(family.requests[kind] for family in families.values()) for kind in kinds},
         ip_version=family_status(service),
         downloads_total=sum(service.tracker.swarm.totals(version).downloads for version in families),
@@ -151,7 +152,7 @@ def figures(service: Service) -> pages.Figures:
 def family_status(service: Service) -> dict[str, FamilyStatus]:
     """What each family did and holds, for /stats and for status lines."""
     found = {}
-    for version, counted in service.counters.families.items():
+    for version, counted in service.totals().families.items():
         totals = service.tracker.swarm.totals(version)
         found[str(version)] = FamilyStatus(
             requests_total=sum(counted.requests.values()),
@@ -165,7 +166,7 @@ def family_status(service: Service) -> dict[str, FamilyStatus]:
 
 def _errors_by_status(service: Service) -> dict[int, int]:
     found: dict[int, int] = {}
-    for family in service.counters.families.values():
+    for family in service.totals().families.values():
         for reason, count in family.errors.items():
             status = pages.ERRORS[reason][0]
             found[status] = found.get(status, 0) + count

@@ -2,13 +2,15 @@
 
     ready → signals … → stop: no new connections, idle ones closed, the others after their reply → the end
 
-Stopping has a deadline; a second request to stop does not wait for it.
+Plain connections belong to the workers (workers.py) until these hand one over, unless the fast path is off; those with
+TLS are taken here. Stopping has a deadline; a second request to stop does not wait for it.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import trio
@@ -27,12 +29,15 @@ from thalweg_http.listeners import Listener, accept_forever
 from thalweg_http.routes import family_status
 from thalweg_http.service import Service
 from thalweg_http.tls import TlsFiles
+from thalweg_http.workers import Handover, Workers
 
 SWEEP_SECONDS = 0.05
 SWEEP_BUDGET = 4096  # peer records looked at in one go …
 SWEEP_STEPS = 16  # … so many times at most, if that many are due
 STATUS_SECONDS = 1.0
+WATCH_SECONDS = 1.0
 CERTIFICATE_SECONDS = 86_400.0
+NICENESS = 5  # a third of a worker's share where they compete
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -47,34 +52,94 @@ class Server:
         self._tls = tls
         self._status = status
         self._reload_asked = trio.Event()
+        self._serving = trio.CancelScope()
+        self._workers_serve = trio.CancelScope()
+        self._accept_failures = 0
 
     async def run(self) -> int:
         """The exit code."""
+        workers = self._service.workers
         with trio.open_signal_receiver(*SIGNALS) as signals:
             async with trio.open_nursery() as chores:
                 self._start_chores(chores)
                 async with trio.open_nursery() as connections:
                     accepting = trio.CancelScope()
                     chores.start_soon(self._accept, accepting, connections)
+                    if workers is not None:
+                        self._start_workers(workers)
+                        connections.start_soon(self._take_handovers, workers, connections)
                     self._tell_ready()
-                    await self._control(signals)
+                    with self._serving:
+                        await self._control(signals)
                     accepting.cancel()
                     self._tell_stopping()
                     chores.start_soon(self._end_at_second_signal, signals)
                     self._service.stop()
+                    if workers is not None:
+                        workers.drain()
                     # Leaving waits for what has been asked to be answered, but not for ever.
                     connections.cancel_scope.deadline = trio.current_time() + self._service.config.stop_timeout
                 chores.cancel_scope.cancel()
-        return STOPPED
+        return FAILED if workers is not None and workers.failure else STOPPED
+
+    def _start_workers(self, workers: Workers) -> None:
+        token = trio.lowlevel.current_trio_token()
+        workers.start(on_end=lambda: token.run_sync_soon(self._workers_ended, workers))
+        # Odd requests, of which there may be a flood, do not take the CPU that the common ones need.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+    def _workers_ended(self, workers: Workers) -> None:
+        self._workers_serve.cancel()
+        if workers.failure:
+            self._log.error("a worker failed", reason=workers.failure)
+            self._serving.cancel()
+
+    async def _take_handovers(self, workers: Workers, connections: trio.Nursery) -> None:
+        """Serves what the workers leave to Python, until they have ended."""
+        room = trio.Semaphore(self._service.config.limits.max_odd_connections)
+        with self._workers_serve:
+            while True:
+                await trio.lowlevel.wait_readable(workers.bell)
+                await self._start_handovers(workers, connections, room)
+        await self._start_handovers(workers, connections, room)
+
+    async def _start_handovers(self, workers: Workers, connections: trio.Nursery, room: trio.Semaphore) -> None:
+        """All that wait; those for whom there is no room wait longer."""
+        while True:
+            await room.acquire()
+            handover = workers.take()
+            if handover is None:
+                room.release()
+                return
+            connections.start_soon(self._serve_handover, handover, room)
+
+    async def _serve_handover(self, handover: Handover, room: trio.Semaphore) -> None:
+        service = self._service
+        try:
+            stream = trio.SocketStream(trio.socket.socket(fileno=handover.socket))
+            await serve_connection(
+                service,
+                stream,
+                handover.peer,
+                handover.data,
+                source=handover.source,
+                counted=handover.counted,
+            )
+        finally:
+            if handover.counted:
+                service.connections.leave_address(handover.source or handover.peer)
+            service.connections.leave()
+            room.release()
 
     async def _accept(self, accepting: trio.CancelScope, connections: trio.Nursery) -> None:
-        """Takes connections from all listeners until the scope is cancelled; then nobody listens any more."""
+        """Takes connections from the listeners that are Python's until the scope is cancelled."""
+        mine = [listener for listener in self._listeners if listener.secure or self._service.workers is None]
         with accepting:
             async with trio.open_nursery() as nursery:
-                for listener in self._listeners:
+                for listener in mine:
                     nursery.start_soon(accept_forever, self._service, listener, self._handler(listener), connections)
-        for listener in self._listeners:
-            listener.socket.close()
+        for listener in mine:
+            listener.close()
 
     def _handler(self, listener: Listener) -> Callable[[trio.SocketStream, bytes], Awaitable[None]]:
         tls = self._tls if listener.secure else None
@@ -86,6 +151,7 @@ class Server:
 
     def _start_chores(self, nursery: trio.Nursery) -> None:
         nursery.start_soon(_every, SWEEP_SECONDS, self._sweep)
+        nursery.start_soon(_every, WATCH_SECONDS, self._watch_accepting)
         nursery.start_soon(self._reload_when_asked)
         if self._status.is_open:
             nursery.start_soon(_every, STATUS_SECONDS, lambda: self._status.write(self.status(ready=True)))
@@ -97,6 +163,12 @@ class Server:
         for _ in range(SWEEP_STEPS):
             if not self._service.tracker.swarm.tend(budget=SWEEP_BUDGET):
                 return
+
+    def _watch_accepting(self) -> None:
+        failures = self._service.totals().accept_failures
+        if failures > self._accept_failures:
+            self._log.warn("no descriptors for new connections", remedy="raise the limit of open files")
+        self._accept_failures = failures
 
     def _tell_ready(self) -> None:
         self._log.info("serving", addresses=self._service.urls, version=core_version())
@@ -174,6 +246,8 @@ class Server:
             return
         assert access_list is not None
         self._service.tracker.access_list = access_list
+        if self._service.workers is not None:
+            await trio.to_thread.run_sync(self._service.workers.set_access_list, access_list)
         reloads["ok"] += 1
         self._log.info("access list reloaded", info_hashes=len(access_list))
         await self._purge(access_list)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from typing import TYPE_CHECKING
 
 import trio
 from thalweg_common._core import lib
 from thalweg_common.access_list import load_access_list
+from thalweg_common.connection_limits import ConnectionLimits
 from thalweg_common.log import Log
 from thalweg_common.swarm_config import make_swarm
 
@@ -18,6 +20,9 @@ from thalweg_http.answer import Answer, Rules, Tracker
 from thalweg_http.config import HttpConfig, min_interval
 from thalweg_http.counters import Counters
 from thalweg_http.pages import Page
+
+if TYPE_CHECKING:
+    from thalweg_http.workers import Workers
 
 
 class Service:
@@ -45,6 +50,15 @@ class Service:
         self.idle: set[trio.CancelScope] = set()
         """Of connections that may be closed at once when the service stops: nothing was asked on them."""
         self.stopping = False
+        self.workers: Workers | None = None
+        """The fast path, where it is on."""
+
+    def totals(self) -> Counters:
+        """What both paths have counted. The fast path goes on counting meanwhile: sums may be off by a batch."""
+        counters = deepcopy(self.counters)
+        if self.workers is not None:
+            self.workers.add_to(counters)
+        return counters
 
     def stop(self) -> None:
         """Closes what is idle, and every other connection after its reply."""
@@ -74,44 +88,6 @@ class Service:
     def uptime(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.started
-
-
-class ConnectionLimits:
-    """How many connections there are, in all and for each /32 of IPv4 and /64 of IPv6."""
-
-    def __init__(self, most: int, most_per_address: int) -> None:
-        """0 for the second: no limit."""
-        self.most = most
-        self.open = 0
-        self._most_per_address = most_per_address
-        self._by_prefix: Counter[bytes] = Counter()
-
-    def enter(self) -> bool:
-        """Counts one more connection; False at the limit, and nothing is counted."""
-        if self.open >= self.most:
-            return False
-        self.open += 1
-        return True
-
-    def leave(self) -> None:
-        """Counts it no longer."""
-        self.open -= 1
-
-    def enter_address(self, address: bytes) -> bool:
-        """Counts one more connection of an address; False at its limit, and nothing is counted."""
-        prefix = address[:8]
-        if self._most_per_address and self._by_prefix[prefix] >= self._most_per_address:
-            return False
-        self._by_prefix[prefix] += 1
-        return True
-
-    def leave_address(self, address: bytes) -> None:
-        """Counts it no longer."""
-        prefix = address[:8]
-        if self._by_prefix[prefix] <= 1:
-            del self._by_prefix[prefix]
-        else:
-            self._by_prefix[prefix] -= 1
 
 
 def rules_of(config: HttpConfig) -> Rules:

@@ -1,0 +1,187 @@
+"""The fast path's threads: they serve plain HTTP in C, and hand over connections whose requests they leave to Python.
+
+    swarm, limits ← C service ← workers ← sockets        (each borrows what stands left of it)
+
+Workers run from start to stop and never hold the interpreter. The control thread makes and frees everything here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from thalweg_common._core import ffi, lib
+from thalweg_common.ownership import owned
+from thalweg_common.signals import leave_to_main_thread
+from thalweg_common.swarm import AccessList
+
+from thalweg_http import pages
+from thalweg_http.config import HttpConfig
+from thalweg_http.counters import Counters
+from thalweg_http.fast_path import c_rules
+from thalweg_http.listeners import Listener
+from thalweg_http.requests import as_bytes
+from thalweg_http.service import Service
+
+HANDOVERS_WAITING = 1024
+
+# In the order of the C core's indices (api.h).
+CLOSE_REASONS = ("ended", "idle", "request_time", "write_time", "broken", "refused", "stopping")
+REFUSE_REASONS = ("connections", "address_connections", "whole_path", "memory")
+IP_VERSIONS = (4, 6)
+
+
+class Handover(Struct, frozen=True):
+    """A connection that is Python's from now on; counted in the limits, by its address if `counted`."""
+
+    socket: int
+    """A descriptor."""
+    peer: bytes
+    source: bytes | None
+    """Whom the PROXY protocol named; None when no header was read."""
+    counted: bool
+    data: bytes
+    """What came and was not answered."""
+
+
+class Workers:
+    """The C service and its workers, one thread and one socket of each listener for each worker."""
+
+    def __init__(self, service: Service, listeners: Sequence[Listener], count: int) -> None:
+        """Makes everything, runs nothing. MemoryError."""
+        self.failure: str | None = None
+        """Why a worker ended by itself."""
+        rules = c_rules(service.tracker.rules, service.forwarded_name, service.trusted)
+        swarm, limits = service.tracker.swarm.cdata, service.connections.cdata
+        made = lib.tw_http_service_new(swarm, rules, _options(service.config, service.reads_forwarded), limits)
+        self._service = owned(made, lib.tw_http_service_free, swarm, limits)
+        self._access_list: AccessList | None = None
+        self.set_access_list(service.tracker.access_list)
+        self._workers = [self._make_worker(listeners, number) for number in range(count)]
+        self._threads: list[threading.Thread] = []
+        self._serving = 0
+        self._stopping = False
+
+    @property
+    def bell(self) -> int:
+        """A descriptor that is readable while take() has something to give."""
+        return lib.tw_http_service_handover_fd(self._service)
+
+    def start(self, on_end: Callable[[], None]) -> None:
+        """Starts the workers. `on_end` is called in the thread of the last one when all have ended, or one failed."""
+        self._serving = len(self._workers)
+        self._threads = [
+            threading.Thread(target=self._serve, args=(worker, on_end), name=f"worker-{number}", daemon=True)
+            for number, worker in enumerate(self._workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def set_access_list(self, access_list: AccessList | None) -> None:
+        """Lets all workers use another list and forgets the old one. May take a second; one thread at a time."""
+        lib.tw_http_service_set_access_list(self._service, access_list.cdata if access_list else ffi.NULL)
+        self._access_list = access_list
+
+    def take(self) -> Handover | None:
+        """The next connection that the workers hand over; None when there is none."""
+        taken = ffi.new("tw_http_handover *")
+        if not lib.tw_http_service_take(self._service, taken):
+            return None
+        data = bytes(ffi.buffer(taken.data, taken.size))
+        lib.tw_http_handover_clear(taken)
+        return Handover(taken.socket, _address(taken.peer) or b"", _address(taken.source), taken.counted, data)
+
+    def drain(self) -> None:
+        """Tells the workers to take no more connections and to end with the last one. Returns at once."""
+        self._stopping = True
+        for worker in self._workers:
+            lib.tw_http_worker_drain(worker)
+
+    def stop(self) -> None:
+        """Ends the workers, whatever they do, and waits for it."""
+        self._stopping = True
+        for worker in self._workers:
+            lib.tw_http_worker_stop(worker)
+        for thread in self._threads:
+            thread.join()
+
+    def add_to(self, counters: Counters) -> None:
+        """Adds what the workers have counted."""
+        for worker in self._workers:
+            _add_answers(counters, lib.tw_http_worker_counters(worker))
+            _add_stream(counters, lib.tw_http_worker_stream(worker))
+
+    def close(self) -> None:
+        """Frees everything; stopped before."""
+        for worker in self._workers:
+            ffi.release(worker)
+        ffi.release(self._service)
+
+    def _make_worker(self, listeners: Sequence[Listener], number: int) -> Any:
+        sockets = [listener.sockets[number].fileno() for listener in listeners]
+        made = lib.tw_http_worker_new(self._service, sockets, len(sockets), os.urandom(32))
+        return owned(made, lib.tw_http_worker_free, self._service)
+
+    def _serve(self, worker: Any, on_end: Callable[[], None]) -> None:
+        leave_to_main_thread()
+        error = lib.tw_http_worker_run(worker)
+        if not self._stopping:
+            self.failure = os.strerror(error) if error else "ended without being asked"
+        self._serving -= 1
+        if self._serving == 0 or self.failure:
+            on_end()
+
+
+def _options(config: HttpConfig, names_client: bool) -> Any:
+    options = ffi.new("tw_http_options *")
+    options.idle_ms = config.cleaning.max_connection_idle * 1000
+    options.request_ms = config.cleaning.max_request_time * 1000
+    options.write_ms = config.cleaning.max_write_time * 1000
+    options.handovers = HANDOVERS_WAITING
+    options.keep_alive = config.network.keep_alive
+    options.proxy_protocol = config.network.proxy_protocol
+    options.names_client = names_client
+    for name, reason in (("busy", "busy"), ("late", "timeout")):
+        reply = as_bytes(pages.error(reason))
+        ffi.memmove(getattr(options, name), reply, len(reply))
+        setattr(options, f"{name}_size", len(reply))
+    return options
+
+
+def _address(address: Any) -> bytes | None:
+    size = {4: 4, 6: 16}.get(address.ip_version)
+    return bytes(address.bytes)[:size] if size else None
+
+
+def _add_answers(counters: Counters, answers: Any) -> None:
+    for index, version in enumerate(IP_VERSIONS):
+        family = counters.families[version]
+        announces, scrapes, denied = answers.announces[index], answers.scrapes[index], answers.denied[index]
+        family.requests["announce"] += announces
+        family.requests["scrape"] += scrapes
+        family.replies["announce"] += announces - denied
+        family.replies["scrape"] += scrapes
+        family.replies["failure"] += denied
+        family.failures["denied"] += denied
+
+
+def _add_stream(counters: Counters, stream: Any) -> None:
+    counters.accepted += stream.accepted
+    counters.accept_failures += stream.accept_failures
+    counters.handed_over += stream.handed_over
+    counters.batches += stream.batches
+    counters.latency_us += stream.latency_us
+    counters.latency = [sum(pair) for pair in zip(counters.latency, stream.latency, strict=True)]
+    for reason, count in zip(CLOSE_REASONS, stream.closed, strict=True):
+        counters.closed[reason] += count
+    for reason, count in zip(REFUSE_REASONS, stream.refused, strict=True):
+        counters.refused[reason] += count
+    for index, version in enumerate(IP_VERSIONS):
+        counters.received_bytes[version] += stream.received_bytes[index]
+        counters.sent_bytes[version] += stream.sent_bytes[index]
+        for reason, count in (("busy", stream.busy[index]), ("timeout", stream.late[index])):
+            counters.families[version].errors[reason] += count
+            counters.families[version].replies["error"] += count
