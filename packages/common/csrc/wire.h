@@ -55,7 +55,7 @@ TW_INLINE uint32_t tw_big32(const uint8_t *b) {
 
 TW_INLINE uint16_t tw_read16(tw_reader *reader) {
     const uint8_t *bytes = tw_take(reader, 2);
-    return bytes ? (uint16_t)(bytes[0] << 8 | bytes[1]) : 0;
+    return (uint16_t)(bytes ? bytes[0] << 8 | bytes[1] : 0);
 }
 
 TW_INLINE uint32_t tw_read32(tw_reader *reader) {
