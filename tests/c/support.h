@@ -47,6 +47,25 @@ __attribute__((unused)) static tw_announce announce_of(uint32_t torrent, uint32_
     return announce;
 }
 
+/* Puts 300 peers of each family into the torrent of info_hash_of(0), every third of them a seeder. */
+__attribute__((unused)) static void fill_swarm(tw_swarm *swarm, tw_sampler *sampler) {
+    for (uint32_t number = 1; number <= 600; number++) {
+        uint8_t none[2];
+        tw_counts counts;
+        tw_announce announce = announce_of(0, number, number % 2 ? 4 : 6);
+        announce.left_nothing = number % 3 == 0;
+        tw_swarm_announce(swarm, sampler, &announce, 1000, &counts, none);
+    }
+}
+
+/* A copy in a heap block of just its size, so that the address sanitizer sees a byte too many. */
+__attribute__((unused)) static uint8_t *copy_of(const void *bytes, size_t size) {
+    uint8_t *copy = malloc(size ? size : 1);
+    if (size)
+        memcpy(copy, bytes, size);
+    return copy;
+}
+
 /* `size` bytes that end where memory ends: one more is a fault. */
 __attribute__((unused)) static uint8_t *guarded(size_t size) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (size + page - 1) / page * page;

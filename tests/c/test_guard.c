@@ -1,6 +1,7 @@
 /* test_guard.c: requests that end where memory ends, and replies that may not pass the end of theirs.
  * A byte read or written too far is a fault, in optimised code as well. */
 #include "check.h"
+#include "http_tracker.h"
 #include "tracker.h"
 
 static test_tracker *tracker;
@@ -92,14 +93,81 @@ static void peers_before_the_end(void) {
         }
 }
 
+/* ---------------------------------------------------------------- HTTP */
+
+static http_tracker *http;
+
+static tw_http_result answer_before_the_end(int flags, const char *bytes, size_t size) {
+    uint8_t *request = guarded(size), *room = guarded(TW_HTTP_REPLY_MAX);
+    tw_http_sender sender = http->senders[flags & 1];
+    sender.names_client = flags & 2;
+    memcpy(request, bytes, size);
+    tw_http_result result = tw_http_answer(&http->context, &sender, false, request, size, room);
+    CHECK(result.outcome != TW_HTTP_ANSWERED || http_reply_is_whole(room, result));
+    guarded_free(request, size);
+    guarded_free(room, TW_HTTP_REPLY_MAX);
+    return result;
+}
+
+/* Every cut, and every cut that looks complete: a parser that trusts what it has found would pass the end. */
+static void every_cut_of_http_requests(void) {
+    static const char *const requests[] = {
+        "GET /announce?" BUSY PEER_ID "&port=6881&left=0&numwant=-1&event=completed&compact=1 HTTP/1.1\r\n"
+        "Host: x\r\nX-Forwarded-For: 1.2.3.4, 65.66.67.68 , 127.0.0.1\r\nConnection: close\r\n\r\n",
+        "GET /scrape?" BUSY "&" LONELY "&x=%00 HTTP/1.1\r\nHost: x\r\n"
+        "X-Forwarded-For:2001:db8::1\r\nConnection: keep-alive\r\n\r\n",
+    };
+    for (size_t i = 0; i < 2; i++)
+        for (size_t size = 0; size <= strlen(requests[i]); size++)
+            for (int flags = 0; flags < 4; flags++) {
+                char bytes[500];
+                int expected = size < strlen(requests[i]) ? TW_HTTP_SHORT : TW_HTTP_ANSWERED;
+                CHECK(answer_before_the_end(flags, requests[i], size).outcome == expected);
+                memcpy(bytes, requests[i], size);
+                for (const char *end = " HTTP/1.1\r\n\r\n"; *end; end++) {
+                    memcpy(bytes + size, end, strlen(end));
+                    answer_before_the_end(flags, bytes, size + strlen(end));
+                }
+            }
+}
+
+static void full_http_replies(void) {
+    static const char request[] = "GET /announce?" BUSY PEER_ID "&numwant=999 HTTP/1.1\r\n\r\n";
+    http->rules.max_peers = TW_NUMWANT_MAX;
+    http->rules.external_ip = http->rules.both_families = true;
+    http->rules.warning_size = sizeof http->rules.warning;
+    for (int family = 0; family < 2; family++)
+        CHECK(answer_before_the_end(family, request, sizeof request - 1).length > 300 * 6 + 200 * 18 + 1024);
+}
+
+static void every_cut_of_proxy_headers(void) {
+    static const char header[] = "\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789";
+    for (size_t size = 0; size < sizeof header; size++)
+        for (int family = 0; family < 4; family++) {
+            uint8_t *bytes = guarded(size);
+            memcpy(bytes, header, size);
+            if (size > 13)
+                bytes[13] = (uint8_t)(family << 4);
+            int expected = size < sizeof header - 1 ? TW_PROXY_SHORT : TW_PROXY_READ;
+            CHECK(tw_proxy_read(bytes, size).outcome == expected);
+            guarded_free(bytes, size);
+        }
+}
+
 int main(void) {
     tracker = tracker_new();
+    http = http_tracker_new();
     reply = guarded(TW_UDP_REPLY_MAX + 2);
     RUN(every_length_of_every_request);
     RUN(long_requests);
     RUN(full_replies);
     RUN(options_up_to_the_end);
     RUN(peers_before_the_end);
+    RUN(every_cut_of_http_requests);
+    RUN(full_http_replies);
+    RUN(every_cut_of_proxy_headers);
     tracker_free(tracker);
+    http_tracker_free(http);
     return check_report("guard");
 }

@@ -4,13 +4,6 @@
 #include "support.h"
 #include "udp_wire.h"
 
-static uint8_t *copy_of(const uint8_t *bytes, size_t size) {
-    uint8_t *copy = malloc(size ? size : 1);
-    if (size)
-        memcpy(copy, bytes, size);
-    return copy;
-}
-
 static void reads_in_network_order(void) {
     const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
     tw_reader reader = tw_reader_over(bytes, sizeof bytes);

@@ -12,16 +12,6 @@ typedef struct {
     tw_sender senders[2]; /* IPv4, IPv6 */
 } test_tracker;
 
-__attribute__((unused)) static void tracker_fill(test_tracker *tracker) {
-    for (uint32_t number = 1; number <= 600; number++) {
-        uint8_t none[2];
-        tw_counts counts;
-        tw_announce announce = announce_of(0, number, number % 2 ? 4 : 6);
-        announce.left_nothing = number % 3 == 0;
-        tw_swarm_announce(tracker->context.swarm, tracker->context.sampler, &announce, 1000, &counts, none);
-    }
-}
-
 __attribute__((unused)) static test_tracker *tracker_new(void) {
     test_tracker *tracker = calloc(1, sizeof *tracker);
     tw_swarm_options options = small_options();
@@ -44,7 +34,7 @@ __attribute__((unused)) static test_tracker *tracker_new(void) {
     };
     tracker->senders[0] = (tw_sender){.ip_version = 4, .address = {11, 22, 33, 44}, .port = 4000};
     tracker->senders[1] = (tw_sender){.ip_version = 6, .address = {0x2a, 1, 2, 3}, .port = 4000};
-    tracker_fill(tracker);
+    fill_swarm(tracker->context.swarm, tracker->context.sampler);
     return tracker;
 }
 
