@@ -1,6 +1,5 @@
 """Every HTTP exchange of the documents, against the whole path: a request's bytes in, its reply's bytes out."""
 
-import os
 from pathlib import Path
 
 import h11
@@ -12,7 +11,7 @@ from thalweg_common.swarm import AccessList
 from thalweg_http.config import HttpConfig, LimitsConfig, NetworkConfig, ProtocolConfig
 from thalweg_http.service import Service
 
-from packages.http.tests.asking import ask
+from packages.http.tests.asking import NOWHERE, ask
 
 from .document import FOLDER, Peers, Wait
 from .http_document import HttpExchange, HttpRequest, http_exchanges
@@ -44,7 +43,7 @@ def new_service(settings: dict[str, str]) -> Service:
         max_scrape_torrents=int(settings.get("max_scrape", 100)),
     )
     config = HttpConfig(network=network, protocol=protocol, limits=LimitsConfig(max_memory_mib=64))
-    service = Service(config, Log("http", "off", descriptor=os.open(os.devnull, os.O_WRONLY)), 100)
+    service = Service(config, Log("http", "off", descriptor=NOWHERE), 100)
     for mode in ("allow", "deny"):
         if mode in settings:
             listed = b"".join(bytes.fromhex(byte) * 20 for byte in settings[mode].split())

@@ -23,7 +23,7 @@ ANNOUNCE = b"/announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=-qB4390-abcdefghij
 
 QUIET = ProtocolConfig(interval_jitter=0, external_ip=False)
 SMALL = LimitsConfig(max_memory_mib=64)
-_NOWHERE = os.open(os.devnull, os.O_WRONLY)  # one for all of the thousands of services that tests make
+NOWHERE = os.open(os.devnull, os.O_WRONLY)  # one for all of the thousands of services that tests make
 
 
 def make_service(
@@ -37,7 +37,7 @@ def make_service(
     config = HttpConfig(
         network=network or NetworkConfig(), protocol=protocol, cleaning=cleaning or CleaningConfig(), limits=limits
     )
-    return Service(config, Log("http", "off", descriptor=_NOWHERE), 1000)
+    return Service(config, Log("http", "off", descriptor=NOWHERE), 1000)
 
 
 @asynccontextmanager
