@@ -39,6 +39,8 @@ Answer = Callable[["StubTracker", Request], bytes]
 class StubTracker(socketserver.ThreadingTCPServer):
     """Answers each request on a connection of its own with what `answer` gives, and closes it."""
 
+    request_queue_size = 100  # several steps are taken at once, and who is not let in tries again after a second
+
     def __init__(self, answer: Answer) -> None:
         """Binds a free port of the loopback address."""
         super().__init__(("127.0.0.1", 0), _Handler)

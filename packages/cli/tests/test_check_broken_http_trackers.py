@@ -1,8 +1,12 @@
 """`thalweg check http://…` names what is wrong with a tracker: each stub here breaks one rule, or HTTP itself."""
 
+import io
 from collections.abc import Callable
+from contextlib import redirect_stdout
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import structs
 from thalweg.check_probe import PORT
 from thalweg.main import main
@@ -40,6 +44,14 @@ def never_ends(head: bytes, part: bytes) -> Answer:
         return b""
 
     return answer
+
+
+def drips(stub: StubTracker, request: Request) -> bytes:
+    """Sends a byte of an endless body now and then."""
+    request.connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while not stub.ended.wait(0.02):
+        request.connection.sendall(b"x")
+    return b""
 
 
 def announces(alter: Callable[[Request, Values], Values]) -> Answer:
@@ -194,6 +206,7 @@ BROKEN: dict[str, tuple[Answer, str]] = {
 SLOW: dict[str, tuple[Answer, str]] = {
     "silence": (holds(b""), "no reply within 0.3 s"),
     "no end of the head": (holds(b"HTTP/1.1 200 OK\r\n"), "the reply did not end within 0.3 s; 17 bytes of it came"),
+    "a byte now and then": (drips, "the reply did not end within 0.3 s"),
     "no end of the body": (holds(reply(b"d", "Content-Length: 2")), "the reply did not end within 0.3 s"),
 }
 
@@ -338,3 +351,22 @@ def test_what_is_information_does_not_change_the_verdict(capsys: pytest.CaptureF
     assert "works (over IPv4)" in printed
     for sentence in ("“moving soon”", "dictionaries are refused", "clients cannot scrape", "the connection is closed"):
         assert sentence in printed
+
+
+@st.composite
+def altered_replies(draw: st.DrawFn) -> bytes:
+    """A correct reply of which a part is replaced by any bytes."""
+    whole = ok(encode({b"complete": 1, b"interval": 1800, b"peers": b"\x7f\0\0\1\0\1", b"peers6": b""}))
+    start = draw(st.integers(0, len(whole)))
+    end = draw(st.integers(start, len(whole)))
+    return whole[:start] + draw(st.binary(max_size=20)) + whole[end:]
+
+
+@settings(deadline=None, max_examples=60)
+@given(altered_replies() | st.binary(max_size=200))
+def test_any_reply_ends_in_a_verdict(data: bytes) -> None:
+    """Whatever a server says to every request, the command neither fails nor hangs, and prints what can be printed."""
+    printed = io.StringIO()
+    with running(says(data)) as stub, redirect_stdout(printed):
+        assert main(["check", "--timeout", "5", stub.url]) in (0, 1)
+    assert printed.getvalue().replace("\n", "").isprintable()

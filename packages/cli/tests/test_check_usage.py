@@ -118,15 +118,30 @@ def test_each_address_of_a_name_is_probed() -> None:
     assert report.verdict == "does not work"
 
 
-def test_ctrl_c_is_no_traceback() -> None:
+def asked(silent: socket.socket) -> socket.socket:
+    """Waits until something is asked; gives the socket on which that was."""
+    silent.settimeout(10)
+    while True:
+        connection = silent.dup() if silent.type == socket.SOCK_DGRAM else silent.accept()[0]
+        connection.settimeout(10)
+        if connection.recv(100):
+            return connection
+        connection.close()
+
+
+@pytest.mark.parametrize("scheme", ["udp", "http", "https"])
+def test_ctrl_c_is_no_traceback(scheme: str) -> None:
     """While a silent tracker is waited for, Ctrl-C ends the command at once, with exit code 130."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM) as silent:
         silent.bind(("127.0.0.1", 0))
-        url = f"udp://127.0.0.1:{silent.getsockname()[1]}"
+        if scheme != "udp":
+            silent.listen()
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/announce"
         command = [sys.executable, "-m", "thalweg.main", "check", url]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-            silent.settimeout(10)
-            assert silent.recv(100)
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+            asked(silent),
+        ):
             process.send_signal(signal.SIGINT)
             printed, _ = process.communicate(timeout=5)
     assert process.returncode == 130

@@ -30,6 +30,7 @@ def test_a_url_is_taken_apart(text: str, host: str, port: int, path: str) -> Non
         ("http://x:0/announce", "the port is missing; write http://HOST:PORT/announce"),
         ("http://x:8080", "the path is missing; write http://x:8080/announce"),
         ("http://x?key=1", "the path is missing; write http://x/announce"),
+        ("http://me:pass@x/announce", "names and passwords are not sent"),
         ("http:///announce", "the host is missing"),
         ("https://[::1/announce", "Invalid IPv6 URL"),
         ("http://x:99999/announce", "Port out of range"),

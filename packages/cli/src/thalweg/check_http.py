@@ -39,29 +39,6 @@ from thalweg.check_tls import indifferent_context, judge_certificate, shake_hand
 from thalweg.exchange import Answer, ExchangeError, NoRouteError, milliseconds_since
 from thalweg.http_exchange import Connection, HttpReply, Place, ask, open_socket
 
-EXPECTED = {
-    "connect": "a connection",
-    "tls": "TLS 1.2 or newer",
-    "certificate": "one that systems trust, for this name, for two weeks at least",
-    "announce": "status 200 and a bencoded dictionary with `interval` and `peers` or `peers6`",
-    "bencoding": "sorted keys, values of the right kind, and nothing behind the final `e`",
-    "content-length": "the length of the body, and nothing behind it",
-    "external ip": "",
-    "warning": "",
-    "second client": "the first client among the peers",
-    "own address": "other peers than the one that asks",
-    "scrape": "counts with the seeder and the leecher that have just announced themselves",
-    "numwant": "no more peers than asked for",
-    "compact=0": "",
-    "no info hash": "status 200 and a `failure reason`",
-    "short info hash": "status 200 and a `failure reason`",
-    "http/1.0": "a reply as to any announce",
-    "keep-alive": "",
-    "pipelining": "",
-    "stopped": "a reply as to any announce, and that the peers are no longer counted",
-}
-"""What a good tracker does, by name of the step; nothing for what is information only."""
-
 
 class Peer(Struct, frozen=True):
     """One of the test's peers."""
@@ -85,7 +62,7 @@ class _HttpProbe(Probe):
     """The steps; each adds itself to the report."""
 
     def __init__(self, report: AddressReport, place: Place, path: str, info_hash: bytes) -> None:
-        super().__init__(report, EXPECTED)
+        super().__init__(report, judge.EXPECTED)
         self.place = place
         self.path = path
         self.info_hash = info_hash
@@ -96,6 +73,15 @@ class _HttpProbe(Probe):
         self.announced: list[Peer] = []
         self.only_ours = False
         """Whether the scrape has counted nobody but the test's peers."""
+        self._odd_steps: dict[str, Callable[[str], Awaitable[Step]]] = {
+            "numwant": self._numwant,
+            "compact=0": self._dictionaries,
+            "no info hash": self._no_info_hash,
+            "short info hash": self._short_info_hash,
+            "http/1.0": self._http_1_0,
+            "keep-alive": self._keep_alive,
+            "pipelining": self._pipelining,
+        }
 
     async def run(self) -> None:
         if not await self.attempt("connect", Outcome.BAD, self._connect):
@@ -109,7 +95,7 @@ class _HttpProbe(Probe):
         if await self.attempt("second client", Outcome.REMARK, self._second_client):
             self.add(judge.judge_own_address("own address", self.told_of_itself))
         await self.attempt("scrape", Outcome.REMARK, self._scrape)
-        for step in await at_once(self._odd_step, list(self._odd_steps())):
+        for step in await at_once(self._odd_step, list(self._odd_steps)):
             self.add(step)
         await self.attempt("stopped", Outcome.REMARK, self._stopped)
 
@@ -161,20 +147,9 @@ class _HttpProbe(Probe):
         missing = [noun for noun, number in (("seeder", row.seeders), ("leecher", row.leechers)) if not number]
         return judge_counts(name, row, missing, answer.milliseconds)
 
-    def _odd_steps(self) -> dict[str, Callable[[str], Awaitable[Step]]]:
-        """What needs no order."""
-        return {
-            "numwant": self._numwant,
-            "compact=0": self._dictionaries,
-            "no info hash": self._no_info_hash,
-            "short info hash": self._short_info_hash,
-            "http/1.0": self._http_1_0,
-            "keep-alive": self._keep_alive,
-            "pipelining": self._pipelining,
-        }
-
     async def _odd_step(self, name: str) -> Step:
-        return await self.outcome(name, Outcome.REMARK, self._odd_steps()[name])
+        """One of those steps that need no order."""
+        return await self.outcome(name, Outcome.REMARK, self._odd_steps[name])
 
     async def _numwant(self, name: str) -> Step:
         one = await self._send_announce(self.third, Event.STARTED, num_want=1)

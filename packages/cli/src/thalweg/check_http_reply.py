@@ -16,6 +16,29 @@ from thalweg.http_exchange import HttpReply
 
 T = TypeVar("T")
 
+EXPECTED = {
+    "connect": "a connection",
+    "tls": "TLS 1.2 or newer",
+    "certificate": "one that systems trust, for this name, for two weeks at least",
+    "announce": "status 200 and a bencoded dictionary with `interval` and `peers` or `peers6`",
+    "bencoding": "sorted keys, values of the right kind, and nothing behind the final `e`",
+    "content-length": "the length of the body, and nothing behind it",
+    "external ip": "",
+    "warning": "",
+    "second client": "the first client among the peers",
+    "own address": "other peers than the one that asks",
+    "scrape": "counts with the seeder and the leecher that have just announced themselves",
+    "numwant": "no more peers than asked for",
+    "compact=0": "",
+    "no info hash": "status 200 and a `failure reason`",
+    "short info hash": "status 200 and a `failure reason`",
+    "http/1.0": "a reply as to any announce",
+    "keep-alive": "",
+    "pipelining": "",
+    "stopped": "a reply as to any announce, and that the peers are no longer counted",
+}
+"""What a good tracker does, by name of the step; nothing for what is information only."""
+
 FAULTS_SHOWN = 3
 
 WRONG_PLACE = "See that the URL's path is the tracker's, and that a proxy before it passes announces on."

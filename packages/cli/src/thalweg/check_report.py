@@ -108,11 +108,11 @@ def _render_address(report: AddressReport) -> list[str]:
     lines = [f"  IPv{report.ip_version}  {endpoint(report.address, report.port)}"]
     for step in report.steps:
         took = f"{step.milliseconds:.2f} ms" if step.milliseconds is not None else ""
-        lines.append(f"    {_MARKS[step.outcome]:4}  {step.name:14} {took:>10}  {step.text}")
+        lines.append(f"    {_MARKS[step.outcome]:4}  {step.name:15} {took:>10}  {step.text}")
         if step.expected and step.outcome in (Outcome.REMARK, Outcome.BAD):
-            lines.append(f"{'':36}expected: {step.expected}")
+            lines.append(f"{'':37}expected: {step.expected}")
         if step.advice:
-            lines.append(f"{'':36}→ {step.advice}")
+            lines.append(f"{'':37}→ {step.advice}")
     return lines
 
 

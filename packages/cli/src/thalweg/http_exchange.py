@@ -118,8 +118,10 @@ class Connection:
         """Nothing is opened yet."""
         self.place = place
         self._http = h11.Connection(h11.CLIENT)
-        self._came = b""  # of the present reply: its beginning, at least
-        self._size = 0
+        # Of the present reply: its first bytes, how many there are, its head, and its body, as far as they came.
+        self._start, self._size = b"", 0
+        self._response: h11.Response | None = None
+        self._body = bytearray()
 
     async def __aenter__(self) -> Self:
         """Opens it, and speaks TLS where the place does. Raises NoRouteError and ExchangeError."""
@@ -173,7 +175,8 @@ class Connection:
 
     async def receive(self) -> HttpReply:
         """The next reply. Raises ExchangeError."""
-        self._came, self._size = b"", 0
+        self._start, self._size, self._response = b"", 0, None
+        self._body.clear()
         with trio.move_on_after(self.place.timeout):
             return await self._receive()
         seconds = f"{self.place.timeout:g} s"
@@ -190,35 +193,34 @@ class Connection:
         return excess
 
     async def _receive(self) -> HttpReply:
-        response = await self._event()
-        while isinstance(response, h11.InformationalResponse):
-            response = await self._event()
-        assert isinstance(response, h11.Response)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-        body = bytearray()
-        while isinstance(event := await self._event(len(body), headers.get("content-length")), h11.Data):
-            body += event.data
+        event = await self._event()
+        while isinstance(event, h11.InformationalResponse):
+            event = await self._event()
+        assert isinstance(event, h11.Response)
+        self._response = response = event
+        while isinstance(event := await self._event(), h11.Data):
+            self._body += event.data
         return HttpReply(
             status=response.status_code,
             reason=response.reason.decode("latin-1"),
-            headers=headers,
-            body=bytes(body),
+            headers=_headers(response),
+            body=bytes(self._body),
             milliseconds=milliseconds_since(self._sent),
         )
 
-    async def _event(self, body_size: int = -1, length: str | None = None) -> h11.Event:
-        """The next part of the reply; `body_size`: bytes of its body that came already, -1 before the body."""
+    async def _event(self) -> h11.Event:
+        """The next part of the reply."""
         while True:
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
-                raise self._broken(error, body_size, length) from None
+                raise self._broken(error) from None
             if isinstance(event, h11.Event):
                 return event
             data = await self._read()
-            if not data and body_size < 0:
+            if not data and self._response is None:
                 raise self._closed()
-            self._came = (self._came + data)[:LONGEST_START]
+            self._start = (self._start + data)[:LONGEST_START]
             self._size += len(data)
             if self._size > LARGEST_REPLY:
                 raise ExchangeError(f"the reply is larger than {LARGEST_REPLY >> 20} MiB", _REPORT_IT)
@@ -232,27 +234,27 @@ class Connection:
             return b""
 
     def _closed(self) -> ExchangeError:
+        text = "the connection was closed without a reply"
         if self._size:
-            return ExchangeError(
-                f"the connection was closed within the head of the reply: {self._beginning()}", _REPORT_IT
-            )
-        return ExchangeError("the connection was closed without a reply", _REPORT_IT)
+            text = f"the connection was closed within the head of the reply: {self._beginning()}"
+        return ExchangeError(text, _REPORT_IT)
 
-    def _broken(self, error: h11.RemoteProtocolError, body_size: int, length: str | None) -> ExchangeError:
-        if body_size >= 0:
-            text = (
-                f"the connection was closed after {body_size} of {length} bytes"
-                if length
-                else f"the body is broken: {error}"
-            )
-            return ExchangeError(text, _REPORT_IT)
-        if self._came.startswith(_TLS_RECORDS):
+    def _broken(self, error: h11.RemoteProtocolError) -> ExchangeError:
+        if self._response is not None:
+            length = _headers(self._response).get("content-length")
+            text = f"the connection was closed after {len(self._body)} of {length} bytes"
+            return ExchangeError(text if length else f"the body is broken: {error}", _REPORT_IT)
+        if self._start.startswith(_TLS_RECORDS):
             return ExchangeError("the reply is TLS, not HTTP", "Write https:// instead of http://.")
         return ExchangeError(f"the reply is not HTTP ({printable(str(error))}): {self._beginning()}", _REPORT_IT)
 
     def _beginning(self) -> str:
         """The first bytes of the reply in quotes."""
-        return f"“{printable(self._came.decode('latin-1'))}”"
+        return f"“{printable(self._start.decode('latin-1'))}”"
+
+
+def _headers(response: h11.Response) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
 
 
 async def ask(place: Place, target: str, *, version: str = "1.1", excess_seconds: float = 0) -> HttpReply:

@@ -60,6 +60,8 @@ def _path(text: str, parts: SplitResult) -> str:
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     if parts.scheme == "udp":
         return path
+    if parts.username is not None:
+        raise TrackerUrlError(f"{text}: names and passwords are not sent; a key belongs into the path")
     if not parts.path:
         raise TrackerUrlError(f"{text}: the path is missing; write {text.partition('?')[0]}/announce")
     return quote(path, safe=_KEPT_IN_PATHS)
