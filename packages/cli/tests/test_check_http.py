@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from thalweg.main import main
+import trio
+from thalweg.check import check_tracker
+from thalweg.check_report import TrackerReport
+from thalweg.main import build_parser, main
+from thalweg.tracker_url import parse_tracker_url
 
 from packages.http.tests.certificates import expire, make_authority, make_certificate, make_signed_certificate
 from packages.http.tests.real_proxies import nginx
 from packages.http.tests.running import LISTEN_ANYWHERE, RunningService
 from packages.http.tests.test_real_proxies import HEADER, TRUSTED, free_port, proxy
 from packages.http.tests.test_tls import BOTH, plain_port, secure_port
+
+from .test_check_usage import TwoAddresses
 
 EVERY_STEP = [
     "connect",
@@ -64,6 +70,22 @@ def test_our_tracker_works_over_both_families(tmp_path: Path, capsys: pytest.Cap
         assert found["compact=0"]["text"] == "peers are dictionaries"
         assert found["keep-alive"]["text"] == "the connection is kept for a second request"
         assert found["pipelining"]["text"] == "two requests sent at once are answered"
+
+
+def test_the_probes_of_one_url_do_not_meet(tmp_path: Path) -> None:
+    """Both addresses of a name are probed at the same time, at a tracker that tells either family of both."""
+    port = free_port()
+    url = parse_tracker_url(f"http://tracker.example:{port}/announce")
+
+    async def check_both() -> TrackerReport:
+        trio.socket.set_custom_hostname_resolver(TwoAddresses())
+        return await check_tracker(url, build_parser().parse_args(["check", url.text]))
+
+    config = f'network.addresses = ["127.0.0.1:{port}", "[::1]:{port}"]\nprotocol.both_families = true\n'
+    with RunningService(tmp_path, config):
+        report = trio.run(check_both)
+    assert report.verdict == "works", report
+    assert [address.address for address in report.addresses] == ["127.0.0.1", "::1"]
 
 
 @pytest.mark.needs("nginx-light")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 import socket
-import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,6 +15,7 @@ import trio
 from thalweg.check_http import check_http_address
 from thalweg.check_probe import at_once
 from thalweg.check_report import AddressReport, TrackerReport, Verdict, render, summarize
+from thalweg.check_tls import ordinary_context
 from thalweg.check_udp import check_udp_address
 from thalweg.exchange import Patience
 from thalweg.http_exchange import Place
@@ -114,18 +113,17 @@ async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> Track
     except (socket.gaierror, UnicodeError) as error:  # the latter for what cannot be a name
         reason = error.strerror if isinstance(error, OSError) else "not a host name"
         return TrackerReport(url=url.text, verdict=Verdict.BROKEN, problem=f"{url.host}: {reason}")
-    info_hash = arguments.info_hash or secrets.token_bytes(20)
     patience = Patience(arguments.timeout, arguments.tries)
     probe = _udp_probe if url.scheme == "udp" else _http_probe
-    return summarize(url.text, await at_once(probe(url, info_hash, patience), addresses))
+    return summarize(url.text, await at_once(probe(url, arguments.info_hash, patience), addresses))
 
 
-def _udp_probe(url: TrackerUrl, info_hash: bytes, patience: Patience) -> AddressProbe:
+def _udp_probe(url: TrackerUrl, info_hash: bytes | None, patience: Patience) -> AddressProbe:
     return partial(check_udp_address, port=url.port, url_data=url.path.encode(), info_hash=info_hash, patience=patience)
 
 
-def _http_probe(url: TrackerUrl, info_hash: bytes, patience: Patience) -> AddressProbe:
-    context = ssl.create_default_context() if url.scheme == "https" else None
+def _http_probe(url: TrackerUrl, info_hash: bytes | None, patience: Patience) -> AddressProbe:
+    context = ordinary_context() if url.scheme == "https" else None
 
     async def probe(address: str) -> AddressReport:
         return await check_http_address(Place.of(url, address, context, patience.timeout), url.path, info_hash)

@@ -48,8 +48,11 @@ class Peer(Struct, frozen=True):
     peer_id: bytes
 
 
-async def check_http_address(place: Place, path: str, info_hash: bytes) -> AddressReport:
-    """Probes one address; never raises for what a tracker or the network does. `path`: that of the announce URL."""
+async def check_http_address(place: Place, path: str, info_hash: bytes | None) -> AddressReport:
+    """Probes one address; never raises for what a tracker or the network does.
+
+    `path`: that of the announce URL. `info_hash`: None for a random one.
+    """
     report = AddressReport(ip_version=6 if ":" in place.address else 4, address=place.address, port=place.port)
     try:
         await _HttpProbe(report, place, path, info_hash).run()
@@ -61,18 +64,20 @@ async def check_http_address(place: Place, path: str, info_hash: bytes) -> Addre
 class _HttpProbe(Probe):
     """The steps; each adds itself to the report."""
 
-    def __init__(self, report: AddressReport, place: Place, path: str, info_hash: bytes) -> None:
+    def __init__(self, report: AddressReport, place: Place, path: str, info_hash: bytes | None) -> None:
         super().__init__(report, judge.EXPECTED)
         self.place = place
         self.path = path
-        self.info_hash = info_hash
+        self.info_hash = info_hash or secrets.token_bytes(20)
+        self.is_ours = info_hash is None
         self.seeder, self.leecher, self.third = (
             Peer(PORT + number, left, b"-TW0000-%012d" % secrets.randbelow(10**12))
             for number, left in enumerate((0, 1, 1))
         )
         self.announced: list[Peer] = []
-        self.only_ours = False
-        """Whether the scrape has counted nobody but the test's peers."""
+        self.told_of_itself: bool | None = None
+        self.counted = False
+        """Whether a scrape has shown the test's peers, in a torrent that nobody else has."""
         self._odd_steps: dict[str, Callable[[str], Awaitable[Step]]] = {
             "numwant": self._numwant,
             "compact=0": self._dictionaries,
@@ -92,7 +97,8 @@ class _HttpProbe(Probe):
             await self.outcome("stopped", Outcome.REMARK, self._stopped)
             return
         self._judge_announce()
-        if await self.attempt("second client", Outcome.REMARK, self._second_client):
+        await self.attempt("second client", Outcome.REMARK, self._second_client)
+        if self.told_of_itself is not None:
             self.add(judge.judge_own_address("own address", self.told_of_itself))
         await self.attempt("scrape", Outcome.REMARK, self._scrape)
         for step in await at_once(self._odd_step, list(self._odd_steps)):
@@ -133,7 +139,9 @@ class _HttpProbe(Probe):
 
     async def _second_client(self, name: str) -> Step:
         answer = await self._send_announce(self.leecher, Event.STARTED)
-        ports = [port for _, port in answer.value.peers]
+        # Only the same family: the other one is probed at the same time, with the same ports.
+        family = ":" in self.place.address
+        ports = [port for address, port in answer.value.peers if (":" in address) == family]
         self.told_of_itself = self.leecher.port in ports
         return judge_introduction(name, ports, "over another connection", answer.milliseconds)
 
@@ -143,7 +151,7 @@ class _HttpProbe(Probe):
             return Step(name=name, outcome=Outcome.INFORMATION, text=text)
         answer = await self._ask_for_counts()
         row = answer.value
-        self.only_ours = (row.seeders, row.leechers) == (1, 1)
+        self.counted = self.is_ours and row.seeders + row.leechers > 0
         missing = [noun for noun, number in (("seeder", row.seeders), ("leecher", row.leechers)) if not number]
         return judge_counts(name, row, missing, answer.milliseconds)
 
@@ -217,7 +225,7 @@ class _HttpProbe(Probe):
                 return step
         took = max(step.milliseconds or 0 for step in goodbyes)
         text = "the test's peers said goodbye"
-        if self.only_ours:
+        if self.counted:
             row = (await self._ask_for_counts()).value
             if row.seeders or row.leechers:
                 advice = "Who has left is still counted, and perhaps handed out: see that `stopped` is heeded."

@@ -38,9 +38,10 @@ EXPECTED = {
 
 
 async def check_udp_address(
-    address: str, port: int, url_data: bytes, info_hash: bytes, patience: Patience
+    address: str, port: int, url_data: bytes, info_hash: bytes | None, patience: Patience
 ) -> AddressReport:
-    """Probes one address; never raises for what a tracker or the network does."""
+    """Probes one address; never raises for what a tracker or the network does. `info_hash`: None for a random one."""
+    info_hash = info_hash or secrets.token_bytes(20)
     report = AddressReport(ip_version=6 if ":" in address else 4, address=address, port=port)
     try:
         with Link(address, port) as first, Link(address, port) as second:
