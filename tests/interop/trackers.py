@@ -2,11 +2,9 @@
 
 import socket
 import sys
-from typing import Any, Self
-from urllib.parse import quote_from_bytes
+from typing import Self
 
-from thalweg_common import udp_wire
-from thalweg_common.bencode import decode
+from thalweg_common import http_wire, udp_wire
 
 from tests.interop.network import Host
 from tests.interop.programs import Program, Programs
@@ -113,11 +111,8 @@ class HttpTrackerView:
 
     def scrape(self, info_hash: bytes) -> udp_wire.ScrapeRow:
         """Get the counts of one torrent."""
-        reply: Any = decode(
-            self.get(f"/scrape?info_hash={quote_from_bytes(info_hash, safe='')}").partition(b"\r\n\r\n")[2]
-        )
-        row = reply[b"files"][info_hash]
-        return udp_wire.ScrapeRow(row[b"complete"], row[b"downloaded"], row[b"incomplete"])
+        reply = self.get(http_wire.scrape_target("/scrape", [info_hash]))
+        return http_wire.parse_scrape(reply.partition(b"\r\n\r\n")[2])[info_hash]
 
     def get(self, target: str) -> bytes:
         """Get a whole reply."""
