@@ -122,7 +122,7 @@ def bench_idle(arguments: argparse.Namespace, limit_program: Path) -> list[idle.
     for start in starts:
         with start as server:
             turns.progress(f"idle connections: {server.name}")
-            results += idle.measure_idle(server, population, arguments.connections, arguments.seconds)
+            results += idle.measure_idle(server, population, arguments.connections, arguments.seconds, arguments.rounds)
     turns.progress("")
     return results
 
