@@ -24,6 +24,7 @@ from thalweg_http.requests import last_words
 from thalweg_http.service import Service
 
 RETRY_SECONDS = 0.1
+TAKEN_AT_ONCE = 256
 TURNED_AWAY_AT_ONCE = 32
 OTHER_DESCRIPTORS = 128  # beside connections: listeners, metrics, files, the interpreter's own
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
@@ -84,23 +85,31 @@ def connection_limit(configured: int) -> int:
 
 
 async def accept_forever(service: Service, listener: Listener, handle: Handle, nursery: trio.Nursery) -> None:
-    """Takes connections and starts a task for each, until cancelled."""
-    sock = trio.socket.from_stdlib_socket(listener.sockets[0])
+    """Takes connections and starts a task for each, until cancelled.
+
+    Many at a time: however busy those are that have been taken, the others do not wait for as many turns as they are.
+    """
     turning_away = trio.CapacityLimiter(TURNED_AWAY_AT_ONCE)
+    (sock,) = listener.sockets
     while True:
-        try:
-            connection, address = await sock.accept()
-        except OSError as error:
-            if error.errno in EXHAUSTED:
-                service.counters.accept_failures += 1
-                await trio.sleep(RETRY_SECONDS)
-            continue  # otherwise the client was gone before it was taken
-        service.counters.accepted += 1
-        if service.connections.enter():
-            nursery.start_soon(_serve, service, connection, address[0], handle)
-        else:
-            service.counters.refused["connections"] += 1
-            nursery.start_soon(_turn_away, turning_away, connection)
+        await trio.lowlevel.wait_readable(sock)
+        for _ in range(TAKEN_AT_ONCE):
+            try:
+                accepted, address = sock.accept()
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    service.counters.accept_failures += 1
+                    await trio.sleep(RETRY_SECONDS)
+                continue  # otherwise the client was gone before it was taken
+            connection = trio.socket.from_stdlib_socket(accepted)
+            service.counters.accepted += 1
+            if service.connections.enter():
+                nursery.start_soon(_serve, service, connection, address[0], handle)
+            else:
+                service.counters.refused["connections"] += 1
+                nursery.start_soon(_turn_away, turning_away, connection)
 
 
 async def _serve(service: Service, connection: trio.socket.SocketType, host: str, handle: Handle) -> None:
