@@ -1,154 +1,152 @@
-"""What a hostile network does to the real service: it answers on, and everything it took comes back."""
+"""What hostile clients may say to the real service: it answers on, and everything it took comes back."""
 
 import contextlib
 import random
-import resource
 import select
 import socket
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
+import ssl
 
 import pytest
 
-from packages.http.tests.running import (
-    LISTEN_ANYWHERE,
-    RunningService,
-    announce,
-    get,
-    receive_all,
-    receive_reply,
+from packages.http.tests.attacking import MEBIBYTE, Attack, holding
+from packages.http.tests.running import announce, get, receive_all
+
+OFTEN = 200
+LONG_HEADERS = [f"X-Long-{number}: {'a' * 1000}" for number in range(40)]
+HUGE = 100_000_000
+
+
+def client_hello() -> bytes:
+    """The first bytes of a TLS connection."""
+    outgoing = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="tracker.example").do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        pytest.param(get(announce(1, "&a=" + "a" * 8192)), b"414 ", id="target"),
+        pytest.param(get(announce(1, "&a=" + "a" * 100_000)), b"414 ", id="huge target"),
+        pytest.param(get(announce(1), *LONG_HEADERS), b"431 ", id="headers"),
+        pytest.param(get(announce(1), "X: " + "a" * 100_000), b"431 ", id="header"),
+        pytest.param(client_hello(), b"400 ", id="TLS"),
+        pytest.param(b"\0" * 40_000, b"400 ", id="zeros"),
+        pytest.param(b"a" * 40_000, b"400 ", id="no blanks"),
+    ],
 )
-
-UNLIMITED = LISTEN_ANYWHERE + "limits.max_connections_per_address = 0\n"
-
-
-def few_descriptors(most: int) -> list[str]:
-    """The service with so many descriptors, and a connection limit that believes in more."""
-    program = (
-        "import sys, thalweg_http.main as m\n"
-        "from resource import RLIMIT_NOFILE, setrlimit\n"
-        f"m.connection_limit = lambda configured: setrlimit(RLIMIT_NOFILE, ({most}, {most})) or 10_000\n"
-        "sys.exit(m.main())"
-    )
-    return [sys.executable, "-c", program]
-
-
-def descriptors(service: RunningService) -> int:
-    """How many the process has open."""
-    return len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
+def test_what_is_no_request_gets_a_reply(attack: Attack, said: bytes, answer: bytes) -> None:
+    """Every time, with a body that says what is wrong, whether it comes at once or in two parts."""
+    with attack.on() as service:
+        for _ in attack.waves(service):
+            for number in range(OFTEN):
+                with service.connect() as connection:
+                    half = len(said) * (number % 2) // 2
+                    connection.sendall(said[:half])
+                    connection.sendall(said[half:])
+                    head, _, body = receive_all(connection).partition(b"\r\n\r\n")
+                    assert head.startswith(b"HTTP/1.1 " + answer)
+                    assert len(body) > 20
 
 
-@contextlib.contextmanager
-def many_connections(service: RunningService, count: int) -> Iterator[list[socket.socket]]:
-    """Connections that say nothing yet."""
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(service.connect()) for _ in range(count)]
+def test_a_query_of_100_megabytes(attack: Attack) -> None:
+    """Is refused after 8 KiB; what still comes is thrown away or cut off, and takes no memory."""
+    with attack.on() as service:
+        for _ in attack.waves(service):
+            before, peak, sent, replied = holding(service).memory, 0, 0, 0
+            with service.connect() as connection, contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                connection.sendall(b"GET /announce?info_hash=")
+                while sent < HUGE:
+                    sent += connection.send(b"a" * 65536)
+                    peak = max(peak, holding(service).memory)
+                    if not replied and select.select([connection], [], [], 0)[0]:
+                        assert connection.recv(65536).startswith(b"HTTP/1.1 414 ")
+                        replied = sent
+            attack.note("bytes sent until the refusal was there", replied)
+            attack.note("bytes sent in all", sent)
+            attack.note("memory meanwhile, MiB", (peak - before) / MEBIBYTE)
+            assert replied
+            assert peak - before < 4 * MEBIBYTE
+
+
+def test_random_bytes_are_harmless(attack: Attack) -> None:
+    """Each connection of them is answered or closed."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    with attack.on() as service:
+        for _ in attack.waves(service):
+            replies = 0
+            for _ in range(OFTEN):
+                with service.connect() as connection:
+                    connection.sendall(chance.randbytes(chance.randint(1, 3000)) + b"\r\n\r\n" * chance.randint(0, 1))
+                    connection.shutdown(socket.SHUT_WR)
+                    replies += receive_all(connection).startswith(b"HTTP/1.1 400 ")
+            attack.note(f"replies to {OFTEN} pieces of noise", replies)
+
+
+def test_damaged_requests_are_harmless(attack: Attack) -> None:
+    """Requests with a few bytes changed, taken out or put in get a whole reply each."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    with attack.on() as service:
+        for _ in attack.waves(service):
+            for _ in range(OFTEN):
+                with service.connect() as connection:
+                    connection.sendall(damaged(get(announce(1), "Connection: close"), chance))
+                    connection.shutdown(socket.SHUT_WR)
+                    assert receive_all(connection).startswith(b"HTTP/1.1 ")
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """The bytes with one to four faults."""
+    broken = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(broken))
+        broken[at : at + chance.randint(0, 2)] = chance.randbytes(chance.randint(0, 2))
+    return bytes(broken)
+
+
+@pytest.mark.parametrize("size", [0, 1, 20, -1, None])
+def test_half_closed_sockets_get_their_reply(attack: Attack, size: int | None) -> None:
+    """Clients may close their side first: a whole request is answered, a part of one refused, nothing ignored."""
+    expected = {0: b"", None: b"HTTP/1.1 200 OK\r\n"}.get(size, b"HTTP/1.1 400 Bad Request\r\n")
+    with attack.on() as service:
+        for _ in attack.waves(service):
+            for _ in range(OFTEN):
+                with service.connect() as connection:
+                    connection.sendall(get(announce(1))[:size])
+                    connection.shutdown(socket.SHUT_WR)
+                    reply = receive_all(connection)
+                    assert reply.startswith(expected)
+                    assert bool(reply) == bool(expected)
+
+
+def test_pipelined_requests_of_half_closed_sockets(attack: Attack) -> None:
+    """Every one of fifty is answered, in order, common and odd ones in turn."""
+    asked = [get(announce(1)), get(announce(1, "&compact=0")), get("/health"), get("/none")] * 12
+    with attack.on() as service:
+        for _ in attack.waves(service):
+            with service.connect() as connection:
+                connection.sendall(b"".join(asked))
+                connection.shutdown(socket.SHUT_WR)
+                replies = receive_all(connection).split(b"HTTP/1.1 ")[1:]
+                assert [reply[:3] for reply in replies] == [b"200", b"200", b"200", b"404"] * 12
 
 
 def send_for_ever(connection: socket.socket, data: bytes) -> None:
-    """Sends until that fails."""
+    """Until that fails."""
     while True:
         connection.sendall(data)
 
 
-def test_running_out_of_descriptors_is_survived(tmp_path: Path) -> None:
-    """Connections wait with the kernel; when descriptors return they are served."""
-    with RunningService(tmp_path, UNLIMITED, few_descriptors(64)) as service:
-        before = descriptors(service)
-        with many_connections(service, 100) as connections:
-            service.wait_for_log("no descriptors for new connections")
-            for connection in connections[:60]:
-                connection.close()
-            connections[99].sendall(get(announce(1)))
-            assert b"8:intervali" in receive_reply(connections[99])
-        service.wait_for(lambda: descriptors(service) == before)
-
-
-def test_connections_have_a_limit(tmp_path: Path) -> None:
-    """One more is told to come back; when one goes there is room again."""
-    config = LISTEN_ANYWHERE + "limits.max_connections = 3\n"
-    with RunningService(tmp_path, config) as service:
-        with many_connections(service, 3) as connections:
-            for connection in connections:
-                connection.sendall(get("/health"))
-                receive_reply(connection)
-            with service.connect() as refused:
-                assert receive_all(refused).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-        service.wait_for(lambda: b"healthy" in service.ask("/health"))
-
-
-def test_slow_senders_do_not_keep_others_waiting(tmp_path: Path) -> None:
-    """A thousand requests never end; the next client is served at once, and they are told when their time is up."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    count = min(1000, soft - 100)
-    with RunningService(tmp_path, UNLIMITED + "cleaning.max_request_time = 2\n") as service:
-        before = descriptors(service)
-        with many_connections(service, count) as connections:
-            for connection in connections:
-                connection.sendall(b"GET /announce?info_hash=")
-            began = time.monotonic()
-            assert b"8:intervali" in service.ask(announce(1))
-            print(f"{count} slow senders; a request took {time.monotonic() - began:.3f} s meanwhile")
-            assert receive_all(connections[-1]).startswith(b"HTTP/1.1 408 ")
-        service.wait_for(lambda: descriptors(service) == before)
-
-
-def test_a_query_of_100_megabytes(tmp_path: Path) -> None:
-    """Is refused after 8 KiB; what still comes is thrown away, and takes no memory."""
-    with RunningService(tmp_path) as service, service.connect() as connection:
-        memory = service.next_status().memory_bytes
-        connection.sendall(b"GET /announce?info_hash=")
-        piece, sent = b"a" * 65536, 0
-        with contextlib.suppress(OSError):
-            while sent < 100_000_000 and not select.select([connection], [], [], 0)[0]:
-                sent += connection.send(piece)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 414 ")
-        assert service.next_status().memory_bytes < memory + 4_000_000
-
-
-def test_random_bytes_are_harmless(tmp_path: Path) -> None:
-    """Each connection of them is answered or closed; afterwards nothing is left of it."""
-    seed = random.randrange(1 << 32)
-    print("seed", seed)
-    chance = random.Random(seed)
-    with RunningService(tmp_path, UNLIMITED) as service:
-        before = descriptors(service)
-        for _ in range(200):
-            with service.connect() as connection:
-                connection.sendall(chance.randbytes(chance.randint(1, 3000)))
-                connection.shutdown(socket.SHUT_WR)
-                receive_all(connection)
-        assert b"8:intervali" in service.ask(announce(1))
-        service.wait_for(lambda: descriptors(service) == before)
-        assert "failed" not in service.log
-
-
-def test_half_closed_sockets_get_their_reply(tmp_path: Path) -> None:
-    """Clients that have said everything may close their side first."""
-    with RunningService(tmp_path) as service, service.connect() as connection:
-        connection.sendall(get(announce(1)))
-        connection.shutdown(socket.SHUT_WR)
-        assert b"8:intervali" in receive_all(connection)
-
-
-def test_a_client_that_never_reads_is_cut_off(tmp_path: Path) -> None:
+def test_a_client_that_never_reads_is_cut_off(attack: Attack) -> None:
     """Pipelined pages nobody takes fill the socket's buffers, and no more than these."""
-    config = LISTEN_ANYWHERE + "cleaning.max_write_time = 1\n"
-    with RunningService(tmp_path, config) as service, service.connect() as connection:
-        with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            send_for_ever(connection, get("/") * 100)
-        assert b"healthy" in service.ask("/health")
-
-
-def test_a_reset_is_no_event(tmp_path: Path) -> None:
-    """Connections that vanish in the middle leave nothing in the log."""
-    with RunningService(tmp_path, UNLIMITED) as service:
-        before = descriptors(service)
-        for _ in range(50):
-            with service.connect() as connection:
-                connection.sendall(get(announce(1))[:40])
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        service.wait_for(lambda: descriptors(service) == before)
-        assert "failed" not in service.log
+    with attack.on("cleaning.max_write_time = 1\n") as service:
+        for _ in attack.waves(service):
+            with service.connect() as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
+                send_for_ever(connection, get("/") * 100)
+            assert service.ask("/health").endswith(b"healthy\n")
