@@ -14,6 +14,7 @@ from resource import RLIMIT_NOFILE, prlimit
 import pytest
 
 from packages.http.tests.attacking import Attack, descriptors_for, holding, many_connections, median, reset
+from packages.http.tests.closed_loop import ClosedLoop
 from packages.http.tests.running import PATIENCE, RunningService, announce, get, receive_all, receive_reply
 
 SLOW = 5000
@@ -72,6 +73,35 @@ def test_slow_loris(attack: Attack) -> None:
             attack.note("the slowest, ms", 1000 * max(times))
             assert told == SLOW
             assert median(times) < 0.25
+
+
+ODD = {
+    "dictionaries": get(announce(3, "&compact=0")),
+    "HTTP/1.0": get(announce(3), version="1.0"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_a_flood_of_odd_requests(fast_attack: Attack, odd: bytes) -> None:
+    """Which only Python answers, on 64 connections: what C answers keeps more than half of its throughput."""
+    with (
+        fast_attack.on() as service,
+        ClosedLoop(service.port(), get(announce(2)), 8) as common,
+        ClosedLoop(service.port(), odd, 64) as flood,
+    ):
+        alone = beside = flooded = 0
+        for _ in range(4):
+            common.begin(0.4)
+            alone += common.replies()
+            flood.begin(0.4)
+            common.begin(0.4)
+            beside += common.replies()
+            flooded += flood.replies()
+        fast_attack.note("common requests in 1.6 s alone", alone)
+        fast_attack.note("common requests in 1.6 s beside the flood", beside)
+        fast_attack.note("odd requests in these", flooded)
+        assert flooded > 0
+        assert beside > alone / 2
 
 
 def test_running_out_of_descriptors(attack: Attack) -> None:
