@@ -50,10 +50,14 @@ class Attack:
         print(f"\n    {name}: {value:,.5g}", end="")
         self._record(name, value)
 
+    def start(self, config: str) -> RunningService:
+        """A service with further options, to be entered."""
+        return RunningService(self._folder, LISTEN_ANYWHERE + config, **self._environment)
+
     @contextlib.contextmanager
     def on(self, config: str = "") -> Iterator[RunningService]:
         """A service with further options; after the block it has to be as healthy as before."""
-        with RunningService(self._folder, LISTEN_ANYWHERE + config, **self._environment) as service:
+        with self.start(config) as service:
             yield service
             assert b"8:intervali" in service.ask(announce(1))
             assert "failed" not in service.log

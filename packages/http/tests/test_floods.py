@@ -182,6 +182,23 @@ def test_a_storm_of_resets(attack: Attack) -> None:
         assert service.log.count("\n") == lines
 
 
+@pytest.mark.parametrize(
+    "said",
+    [b"", get(announce(1))[:40], get(announce(1), "Content-Length: 9")],
+    ids=["nothing", "half a request", "no body"],
+)
+def test_stopping_among_slow_clients(attack: Attack, said: bytes) -> None:
+    """A thousand connections that say nothing, half a request, or all but its body, end by the deadline at the latest."""
+    with attack.start("stop_timeout = 1\n") as service, many_connections(service, 1000) as connections:
+        for connection in connections:
+            connection.sendall(said)
+        service.wait_for(partial(holds, service, 1000))
+        began = time.monotonic()
+        assert service.stop() == 0
+        attack.note("seconds until it had stopped", time.monotonic() - began)
+        assert "Traceback" not in service.log
+
+
 @pytest.mark.parametrize("asked", [b"", get(announce(1))], ids=["silent", "asking"])
 def test_connections_have_a_limit(attack: Attack, asked: bytes) -> None:
     """One more is told so and when to come back; when one goes there is room again."""

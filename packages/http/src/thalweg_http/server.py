@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import trio
 from thalweg_common import readiness
@@ -84,7 +85,12 @@ class Server:
 
     def _start_workers(self, workers: Workers) -> None:
         token = trio.lowlevel.current_trio_token()
-        workers.start(on_end=lambda: token.run_sync_soon(self._workers_ended, workers))
+
+        def on_end() -> None:
+            with suppress(trio.RunFinishedError):  # stopped when the deadline had passed: nobody waits for them
+                token.run_sync_soon(self._workers_ended, workers)
+
+        workers.start(on_end)
         # Odd requests, of which there may be a flood, do not take the CPU that the common ones need.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
