@@ -29,12 +29,12 @@ def play(port: int, traffic: HttpTraffic) -> Counts:
         return generator.counts()
 
 
-@pytest.fixture(scope="module")
-def thalweg_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """The service, for all tests here."""
+@pytest.fixture(scope="module", params=["true", "false"])
+def thalweg_http(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """The service, with and without its fast path."""
     folder = tmp_path_factory.mktemp("service")
     command = [sys.executable, "-m", "thalweg_http.main"]
-    with RunningService(folder, CONFIG, command) as service:
+    with RunningService(folder, CONFIG, command, THALWEG_HTTP__NETWORK__FAST_PATH=request.param) as service:
         yield service
 
 
