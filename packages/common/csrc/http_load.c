@@ -20,19 +20,6 @@ static bool in_range(const tw_load_options *options, const tw_load_http_options 
            !(http->connection_per_request && http->pipeline > 1);
 }
 
-static void set_target(tw_http_load *load) {
-    const tw_load_options *options = &load->base.options;
-    if (options->ip_version == 4) {
-        load->target.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(options->port)};
-        memcpy(&load->target.v4.sin_addr, options->address, 4);
-        load->target_size = sizeof load->target.v4;
-    } else {
-        load->target.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(options->port)};
-        memcpy(&load->target.v6.sin6_addr, options->address, 16);
-        load->target_size = sizeof load->target.v6;
-    }
-}
-
 static int make_links(tw_http_load *load) {
     const uint32_t links = load->base.options.in_flight, sources = load->base.options.sources;
     load->links = calloc(links, sizeof *load->links);
@@ -58,7 +45,7 @@ static int prepare(tw_http_load *load, const tw_load_http_options *http) {
     const int error = tw_http_load_prepare(load, http);
     if (error)
         return error;
-    set_target(load);
+    load->target = tw_load_target_of(&load->base.options);
     load->base.batch = LOAD_EVENTS;
     load->base.wait_on = epoll_create1(EPOLL_CLOEXEC);
     return load->base.wait_on == -1 ? errno : make_links(load);

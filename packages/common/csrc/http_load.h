@@ -2,9 +2,7 @@
 #ifndef TW_HTTP_LOAD_H
 #define TW_HTTP_LOAD_H
 
-#include <netinet/in.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "load.h"
 #include "wire.h"
@@ -44,12 +42,7 @@ typedef struct {
     size_t headers_size;
     bool connection_per_request;
     uint32_t pipeline;
-    union {
-        struct sockaddr address;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } target;
-    socklen_t target_size;
+    tw_load_target target;
     load_link *links;       /* in_flight of them */
     load_request *requests; /* pipeline of them for each link */
     uint32_t *free_links;   /* a ring of in_flight places: those without a request, the longest idle first */

@@ -65,7 +65,7 @@ static bool open_connection(tw_http_load *load, load_link *link) {
     load->base.counts.connections++;
     load->base.unopened--;
     link->state = LINK_OPENING;
-    return connect(link->socket, &load->target.address, load->target_size) == 0 || errno == EINPROGRESS;
+    return connect(link->socket, &load->target.address, load->target.size) == 0 || errno == EINPROGRESS;
 }
 
 /* Hands the requests over that have no reply. On loopback a connection is complete when connect returns. */

@@ -141,6 +141,20 @@ int tw_load_run(tw_load *load, int phase, uint32_t milliseconds) {
 
 /* ---------------------------------------------------------------- making and unmaking */
 
+tw_load_target tw_load_target_of(const tw_load_options *options) {
+    tw_load_target target = {.size = 0};
+    if (options->ip_version == 4) {
+        target.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(options->port)};
+        memcpy(&target.v4.sin_addr, options->address, 4);
+        target.size = sizeof target.v4;
+    } else {
+        target.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(options->port)};
+        memcpy(&target.v6.sin6_addr, options->address, 16);
+        target.size = sizeof target.v6;
+    }
+    return target;
+}
+
 static bool in_range(const tw_load_options *options) {
     const uint64_t shares = (uint64_t)options->announce_share + options->scrape_share + options->connect_share;
     const bool loopback4 = options->ip_version == 4 && options->address[0] == 127;

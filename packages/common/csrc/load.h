@@ -2,6 +2,8 @@
 #ifndef TW_LOAD_H
 #define TW_LOAD_H
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "load_model.h"
@@ -54,6 +56,18 @@ uint8_t tw_load_draw_kind(tw_load *load);
 
 /* Counts a reply of the kind to a request that was due then. */
 void tw_load_count_reply(tw_load *load, uint8_t kind, size_t size, uint64_t due_ns, uint64_t now);
+
+/* Whom all requests go to. */
+typedef struct {
+    union {
+        struct sockaddr address;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    };
+    socklen_t size;
+} tw_load_target;
+
+tw_load_target tw_load_target_of(const tw_load_options *options);
 
 /* 127.1.0.1 … 127.1.0.254, 127.1.1.1 …, in host order: every address of 127.0.0.0/8 is the loopback interface's own. */
 TW_INLINE uint32_t tw_load_source_address(uint32_t source) {

@@ -16,16 +16,8 @@ void tw_load_outbox_init(tw_load_outbox *outbox, const tw_load_options *options,
         .socket = socket,
         .many_sources = options->sources > 1,
         .segmentation = options->use_segmentation,
+        .target = tw_load_target_of(options),
     };
-    if (options->ip_version == 4) {
-        outbox->target.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(options->port)};
-        memcpy(&outbox->target.v4.sin_addr, options->address, 4);
-        outbox->target_size = sizeof outbox->target.v4;
-    } else {
-        outbox->target.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(options->port)};
-        memcpy(&outbox->target.v6.sin6_addr, options->address, 16);
-        outbox->target_size = sizeof outbox->target.v6;
-    }
 }
 
 static size_t put_control(const tw_load_outbox *outbox, tw_load_message *message) {
@@ -52,8 +44,8 @@ static void seal(tw_load_outbox *outbox, uint32_t index) {
     tw_load_message *message = &outbox->messages[index];
     const size_t control = put_control(outbox, message);
     outbox->headers[index].msg_hdr = (struct msghdr){
-        .msg_name = &outbox->target,
-        .msg_namelen = outbox->target_size,
+        .msg_name = &outbox->target.address,
+        .msg_namelen = outbox->target.size,
         .msg_iov = &message->part,
         .msg_iovlen = 1,
         .msg_control = control ? message->control.bytes : NULL,

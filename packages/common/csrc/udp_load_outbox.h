@@ -2,9 +2,6 @@
 #ifndef TW_UDP_LOAD_OUTBOX_H
 #define TW_UDP_LOAD_OUTBOX_H
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "load.h"
 
 #define TW_LOAD_OUTBOX_BYTES 65000 /* below the largest UDP payload: any run of datagrams can be one message */
@@ -23,12 +20,7 @@ typedef struct {
 
 typedef struct {
     int socket;
-    union {
-        struct sockaddr address;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } target;
-    socklen_t target_size;
+    tw_load_target target;
     bool many_sources; /* send from 127.1.x.y by the source's number, else from where the system likes */
     bool segmentation; /* UDP_SEGMENT; switches itself off where the route's device cannot */
     int error;         /* errno of a send that failed for good, or 0 */
