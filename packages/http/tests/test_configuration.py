@@ -185,6 +185,14 @@ def test_the_configuration_in_effect_can_be_seen(tmp_path: Path) -> None:
         assert 'addresses = ["127.0.0.1:0", "[::1]:0"]' in service.log
 
 
+def test_an_empty_list_allows_nothing(tmp_path: Path) -> None:
+    """It is a list, and not the absence of one; on both paths."""
+    (tmp_path / "access-list.txt").write_text("# nothing yet\n")
+    with RunningService(tmp_path, LISTEN_ANYWHERE + 'access_list.mode = "allow"\n') as service:
+        for more in ("&compact=1", "&compact=0"):
+            assert b"not allowed on this tracker" in service.ask(announce(1, more))
+
+
 def test_access_lists_are_read_again(tmp_path: Path) -> None:
     """What a new list denies is refused and purged; a bad list changes nothing."""
     listed = tmp_path / "access-list.txt"

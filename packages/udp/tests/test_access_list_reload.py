@@ -33,6 +33,14 @@ def test_the_list_decides_who_is_served(tmp_path: Path, mode: str, served: bytes
         assert [row.leechers for row in client.scrape([refused, served])] == [0, 1]
 
 
+def test_an_empty_list_allows_nothing(tmp_path: Path) -> None:
+    """It is a list, and not the absence of one."""
+    (tmp_path / "list").write_text("# nothing yet\n")
+    refused = pytest.raises(TrackerError, match="not allowed")
+    with RunningService(tmp_path, config("allow")) as service, service.client() as client, refused:
+        announce(client, LISTED)
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
 def test_a_reload_takes_effect_and_removes_what_is_now_refused(tmp_path: Path, number: signal.Signals) -> None:
     """The torrent is gone from the swarm, and comes back empty when it is allowed again."""

@@ -62,7 +62,8 @@ class Tracker:
 
     def set_access_list(self, access_list: AccessList | None) -> None:
         """Lets all workers use another list and forgets the old one. May take a second; one thread at a time."""
-        lib.tw_udp_service_set_access_list(self._service, access_list.cdata if access_list else ffi.NULL)
+        cdata = access_list.cdata if access_list is not None else ffi.NULL  # an empty list is a list
+        lib.tw_udp_service_set_access_list(self._service, cdata)
         self.access_list = access_list
 
     def stop(self) -> None:
