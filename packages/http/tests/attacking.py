@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,11 @@ def holding(service: RunningService) -> Holding:
     return Holding(len(list((process / "fd").iterdir())), resident_pages * PAGE_SIZE)
 
 
+def holds(service: RunningService, descriptors: int) -> bool:
+    """Whether so many are open."""
+    return holding(service).descriptors >= descriptors
+
+
 class Attack:
     """Attacks the service of one test, and keeps the figures."""
 
@@ -62,10 +68,11 @@ class Attack:
             assert b"8:intervali" in service.ask(announce(1))
             assert "failed" not in service.log
 
-    def waves(self, service: RunningService) -> Iterator[int]:
+    def waves(self, service: RunningService, kept: int = 0, left: int = LEFT_BEHIND) -> Iterator[int]:
         """Two attacks, one after the other. Each has to leave no descriptor behind.
 
-        Some memory of the first stays with the allocator, for the next time; the second leaves LEFT_BEHIND at most.
+        Of the first one's memory some stays with the allocator, for the next time: at most `kept` bytes; 0: what is
+        usual for the path. The second may leave `left` bytes more.
         """
         descriptors, weights = holding(service).descriptors, []
         service.ask(announce(1))  # what the first request loads stays
@@ -76,8 +83,8 @@ class Attack:
             weights.append(holding(service))
         for weight, when in zip(weights, ("before", "after it", "after it once more"), strict=True):
             self.note(f"memory {when}, MiB", weight.memory / MEBIBYTE)
-        assert weights[1].memory - weights[0].memory < self._kept
-        assert weights[2].memory - weights[1].memory < LEFT_BEHIND
+        assert weights[1].memory - weights[0].memory < (kept or self._kept)
+        assert weights[2].memory - weights[1].memory < left
 
 
 @contextlib.contextmanager
@@ -99,6 +106,15 @@ def descriptors_for(connections: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def client_hello() -> bytes:
+    """The first bytes of a TLS connection."""
+    outgoing = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="tracker.example").do_handshake()
+    return outgoing.read()
 
 
 def reset(connection: socket.socket) -> None:

@@ -4,25 +4,17 @@ import contextlib
 import random
 import select
 import socket
-import ssl
 
 import pytest
 
-from packages.http.tests.attacking import MEBIBYTE, Attack, holding
+from packages.http.tests.attacking import MEBIBYTE, Attack, client_hello, holding
 from packages.http.tests.running import announce, get, receive_all
 
 OFTEN = 200
 LONG_HEADERS = [f"X-Long-{number}: {'a' * 1000}" for number in range(40)]
 HUGE = 100_000_000
-
-
-def client_hello() -> bytes:
-    """The first bytes of a TLS connection."""
-    outgoing = ssl.MemoryBIO()
-    context = ssl.create_default_context()
-    with contextlib.suppress(ssl.SSLWantReadError):
-        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="tracker.example").do_handshake()
-    return outgoing.read()
+# Version 2, for a client at 203.0.113.9.
+PROXY_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([203, 0, 113, 9, 192, 0, 2, 1, 0, 1, 0, 80])
 
 
 @pytest.mark.parametrize(
@@ -110,6 +102,22 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     return bytes(broken)
 
 
+def test_damaged_proxy_headers_are_harmless(attack: Attack) -> None:
+    """Connections of a trusted proxy that begin with a few wrong bytes are answered or closed."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    with attack.on("network.proxy_protocol = true\n") as service:
+        for _ in attack.waves(service):
+            replies = 0
+            for _ in range(OFTEN):
+                with service.connect() as connection:
+                    connection.sendall(damaged(PROXY_HEADER, chance) + get(announce(1), "Connection: close"))
+                    connection.shutdown(socket.SHUT_WR)
+                    replies += receive_all(connection).startswith(b"HTTP/1.1 ")
+            attack.note(f"replies to {OFTEN} damaged headers", replies)
+
+
 @pytest.mark.parametrize("size", [0, 1, 20, -1, None])
 def test_half_closed_sockets_get_their_reply(attack: Attack, size: int | None) -> None:
     """Clients may close their side first: a whole request is answered, a part of one refused, nothing ignored."""
@@ -144,9 +152,9 @@ def send_for_ever(connection: socket.socket, data: bytes) -> None:
 
 
 def test_a_client_that_never_reads_is_cut_off(attack: Attack) -> None:
-    """Pipelined pages nobody takes fill the socket's buffers, and no more than these."""
+    """Replies to pipelined requests that nobody takes fill the socket's buffers, and no more than these."""
     with attack.on("cleaning.max_write_time = 1\n") as service:
-        for _ in attack.waves(service):
+        for _, asked in zip(attack.waves(service), (get("/"), get(announce(1))), strict=True):
             with service.connect() as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
-                send_for_ever(connection, get("/") * 100)
+                send_for_ever(connection, asked * 100)
             assert service.ask("/health").endswith(b"healthy\n")
