@@ -24,12 +24,13 @@ PEER_IDS = [b"-qB4390-abcdefghijkl", b"-TR4050-\0\1\2\3\xfc\xfd\xfe\xff+ =&", b"
 NUMBERS = [
     b"0", b"1", b"2", b"50", b"200", b"-1", b"-0", b"00", b"007", b"", b"+1", b" 1", b"1.5", b"0x10", b"1e3", b"NaN",
     b"65535", b"65536", b"6881", b"4294967295", b"4294967294", b"-4294967295", b"4294967296", b"9223372036854775807",
-    b"18446744073709551615", b"999999999999999999", b"1000000000000000000", b"9" * 30, b"0" * 30 + b"7", b"%30",
-    b"5%30", b"-", b"--1", b"1_000", b"\xd9\xa1", b"None",
+    b"18446744073709551615", b"18446744073709551617", b"999999999999999999", b"1000000000000000000", b"9" * 30,
+    b"0" * 30 + b"7", b"%30", b"5%30", b"-", b"--1", b"1_000", b"\xd9\xa1", b"None",
 ]  # fmt: skip
 EVENTS = [
     b"started", b"completed", b"stopped", b"paused", b"", b"empty", b"unknown", b"Started", b"stopped ", b"%73topped",
 ]  # fmt: skip
+ODD_ESCAPES = [b"%", b"%4", b"%4g", b"%G4", b"%/0", b"%:0", b"%@1", b"%`1", b"%%41", b"% 1", b"%-1", b"%+1", b"%0x"]
 VENDORS = [
     b"supportcrypto=1", b"no_peer_id=1", b"corrupt=0", b"redundant=0", b"key=%ff%00a+b", b"azver=3", b"trackerid=",
     b"ip=10.0.0.1", b"ipv6=[fe80::1%25eth0]", b"ipv4=None", b"", b"=", b"==", b"=&=", b"info_hash", b"peer_id",
@@ -92,7 +93,9 @@ def encoded(value: bytes, how: str) -> bytes:
 
 @st.composite
 def info_hashes(draw: st.DrawFn) -> bytes:
-    """Mostly good ones."""
+    """Mostly good ones; or twenty bytes for those who take every escape, or none."""
+    if draw(st.integers(0, 15)) == 0:
+        return b"info_hash=" + b"e" * draw(st.integers(17, 20)) + draw(st.sampled_from(ODD_ESCAPES))
     value = draw(st.sampled_from(HASHES) | st.sampled_from([*HASHES, VERSION_2, b"short", b"a" * 19, b"a" * 40]))
     return b"info_hash=" + encoded(value, draw(st.sampled_from(["upper", "upper", "all", "raw"])))
 

@@ -1,13 +1,28 @@
 """Same answer twice: whatever C answers, the whole path, h11 in it, answers equally; nothing is answered by neither."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 from thalweg_http.config import NetworkConfig, ProtocolConfig
 
 from packages.http.tests.asking import CLIENT, LOOPBACK, request
-from packages.http.tests.drawn_requests import HASHES, PEER_IDS, damaged, examples, forwarded, long_ones, plain
+from packages.http.tests.drawn_requests import (
+    EVENTS,
+    HASHES,
+    HEADERS,
+    NUMBERS,
+    ODD_ESCAPES,
+    PEER_IDS,
+    TARGETS,
+    VENDORS,
+    damaged,
+    examples,
+    forwarded,
+    long_ones,
+    plain,
+)
 from packages.http.tests.judging import ANSWERED, How, Judge, Stored
 from packages.http.tests.requests_of_clients import CAPTURED, DESCRIBED
 
@@ -61,7 +76,32 @@ peers = st.sampled_from(PEERS)
 verbatim = st.sampled_from([*CAPTURED.values(), *DESCRIBED.values()])
 
 
-@examples(700)
+def each_alone() -> Iterator[bytes]:
+    """Good requests with one oddity in each: every one that the strategies draw from."""
+    good = b"/announce?info_hash=%b&peer_id=%b&port=6881" % (HASHES[2], b"p" * 20)
+    for name in (b"port", b"left", b"numwant"):
+        yield from (request(b"/announce?%b=%b&%b" % (name, number, good[10:])) for number in NUMBERS)
+    yield from (request(b"%b&event=%b" % (good, event)) for event in EVENTS)
+    yield from (request(b"%b&%b" % (good, vendor)) for vendor in VENDORS)
+    yield from (request(b"%b&%b" % (good.replace(b"?", b"?" + vendor + b"&"), vendor)) for vendor in VENDORS)
+    yield from (request(good, header) for header in HEADERS)
+    yield from (request(target + good[10:]) for target in TARGETS)
+    for escape in ODD_ESCAPES:
+        for size in range(17, 21):
+            value = b"e" * size + escape
+            yield request(b"/announce?info_hash=%b&peer_id=%b" % (value, b"p" * 20))
+            yield request(b"/announce?info_hash=%b&peer_id=%b" % (b"e" * 20, value))
+            yield request(b"/scrape?info_hash=%b" % value)
+
+
+def test_each_oddity_alone() -> None:
+    """What chance might pass over."""
+    how, stored = How(protocol=ProtocolConfig(interval_jitter=0, default_peers=5)), peers_of(HASHES[2], 12)
+    for data in each_alone():
+        Judge(how, stored).ask(data)
+
+
+@examples(500)
 @given(rules(), peers, damaged(plain() | plain() | verbatim))
 @example(How(), CLIENT, request(b"/announce?info_hash=" + b"c" * 20 + b"&peer_id=" + b"p" * 20 + b"&numwant=-0"))
 @example(
