@@ -109,6 +109,11 @@ def test_each_oddity_alone() -> None:
     CLIENT,
     request(b"/scrape?info_hash=%b&info_hash=%b&info_hash=%b" % (HASHES[2], HASHES[2], HASHES[1])),
 )
+@example(
+    How(protocol=ProtocolConfig(interval_jitter=0, both_families=True)),
+    CLIENT,
+    request(b"/announce?info_hash=%b&peer_id=%b&numwant=20" % (HASHES[2], b"p" * 20)),
+)
 def test_one_request(how: How, peer: bytes, data: bytes) -> None:
     """Well-formed, strange and damaged requests, under any rules, from any address."""
     Judge(how, STORED).ask(data, peer)
