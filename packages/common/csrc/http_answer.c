@@ -1,4 +1,5 @@
-/* http_answer.c: the common HTTP announce and scrape (BEP 3, 7, 23, 48). Read tw_http_answer: it is the flow.
+/* http_answer.c: the common HTTP announce and scrape (BEP 3, 7, 23, 48). Read tw_http_begin and tw_http_finish: they are
+ * the flow.
  *
  *     announce   head → query → access list → swarm → bencoded reply with peers
  *     scrape     head → query → access list → swarm → bencoded reply with files
@@ -7,9 +8,9 @@
  * Python, which is the referee: for whatever is answered here, it gives the same reply.
  */
 #define _GNU_SOURCE
+#include "http_answer.h"
 #include "http_wire.h"
 #include "sampler.h"
-#include "swarm.h"
 
 #include <arpa/inet.h>
 
@@ -24,7 +25,7 @@ _Static_assert(BODY_MAX > TW_HTTP_SCRAPE_MAX * 128 + 128, "a scrape reply fits")
 /* ---------------------------------------------------------------- parameters */
 
 typedef struct {
-    tw_announce announce;
+    tw_announce *announce;
     uint64_t port;
     bool has_info_hash, has_peer_id, has_port, has_left, has_event, has_numwant, has_compact;
 } http_announce;
@@ -78,45 +79,72 @@ static bool is_first(bool *seen) {
 static bool read_parameter(http_text name, http_text value, const tw_http_rules *rules, http_announce *to) {
     uint8_t peer_id[20];
     if (http_is(name, "info_hash"))
-        return !is_first(&to->has_info_hash) || http_read_20(value, to->announce.info_hash);
+        return !is_first(&to->has_info_hash) || http_read_20(value, to->announce->info_hash);
     if (http_is(name, "peer_id"))
         return !is_first(&to->has_peer_id) || http_read_20(value, peer_id);
     if (http_is(name, "port"))
         return !is_first(&to->has_port) || (http_read_number(value, &to->port) && to->port <= 65535);
     if (http_is(name, "left"))
-        return !is_first(&to->has_left) || read_left(value, &to->announce.left_nothing);
+        return !is_first(&to->has_left) || read_left(value, &to->announce->left_nothing);
     if (http_is(name, "numwant"))
-        return !is_first(&to->has_numwant) || read_numwant(value, rules, &to->announce.numwant);
+        return !is_first(&to->has_numwant) || read_numwant(value, rules, &to->announce->numwant);
     if (http_is(name, "compact"))
         return !is_first(&to->has_compact) || http_is(value, "1");
     if (http_is(name, "event"))
-        return !is_first(&to->has_event) || read_event(value, &to->announce.event);
+        return !is_first(&to->has_event) || read_event(value, &to->announce->event);
     return true;
 }
 
-/* Parameters are separated by &; what else may separate or encode them is for the whole path. */
-static bool is_plain_query(http_text query) {
-    for (const uint8_t *at = query.at; at < query.end; at++)
-        if (*at == ';' || *at == '?' || *at == '#')
-            return false;
-    return true;
+static void set_peer(tw_announce *announce, const tw_address *address, uint16_t port) {
+    bool v6 = address->ip_version == 6;
+    announce->ip_version = address->ip_version;
+    memcpy(announce->peer, address->bytes, v6 ? 16 : 4);
+    announce->peer[v6 ? 16 : 4] = (uint8_t)(port >> 8);
+    announce->peer[v6 ? 17 : 5] = (uint8_t)port;
 }
 
-static bool next_parameter(http_text *query, http_text *name, http_text *value) {
-    *value = http_split(query, '&');
-    *name = http_split(value, '=');
-    return memchr(name->at, '%', http_size(*name)) == NULL;
-}
-
-static bool read_announce(http_text query, const tw_http_rules *rules, http_announce *to) {
-    uint32_t most = rules->max_peers;
-    to->announce.numwant = rules->default_peers < most ? rules->default_peers : most;
+/* False: something in the query is for the whole path. */
+static bool read_announce(http_text query, const tw_http_rules *rules, const tw_address *client,
+                          tw_announce *announce) {
+    http_announce seen = {.announce = announce};
+    *announce = (tw_announce){0};
+    announce->numwant = rules->default_peers < rules->max_peers ? rules->default_peers : rules->max_peers;
     while (query.at < query.end) {
         http_text name, value;
-        if (!next_parameter(&query, &name, &value) || !read_parameter(name, value, rules, to))
+        if (!http_next_parameter(&query, &name, &value) || !read_parameter(name, value, rules, &seen))
             return false;
     }
-    return to->has_info_hash && to->has_peer_id;
+    set_peer(announce, client, (uint16_t)seen.port);
+    return seen.has_info_hash && seen.has_peer_id;
+}
+
+/* Keeps them in order, each once, as the keys of a dictionary are. */
+static void insert_info_hash(tw_http_pending *scrape, const uint8_t info_hash[20]) {
+    uint32_t at = scrape->count;
+    while (at > 0 && memcmp(scrape->info_hashes[at - 1], info_hash, 20) > 0)
+        at--;
+    if (at > 0 && memcmp(scrape->info_hashes[at - 1], info_hash, 20) == 0)
+        return;
+    memmove(scrape->info_hashes[at + 1], scrape->info_hashes[at], (size_t)(scrape->count++ - at) * 20);
+    memcpy(scrape->info_hashes[at], info_hash, 20);
+}
+
+static bool read_scrape(http_text query, const tw_http_rules *rules, tw_http_pending *scrape) {
+    uint32_t most = rules->max_scrape < TW_HTTP_SCRAPE_MAX ? rules->max_scrape : TW_HTTP_SCRAPE_MAX;
+    uint32_t values = 0; /* equal ones are counted apart, as the whole path counts them */
+    scrape->count = 0;
+    while (query.at < query.end) {
+        http_text name, value;
+        uint8_t info_hash[20];
+        if (!http_next_parameter(&query, &name, &value))
+            return false;
+        if (!http_is(name, "info_hash"))
+            continue;
+        if (values++ == most || !http_read_20(value, info_hash))
+            return false;
+        insert_info_hash(scrape, info_hash);
+    }
+    return scrape->count > 0;
 }
 
 /* ---------------------------------------------------------------- replies */
@@ -172,14 +200,6 @@ static void write_announce(tw_http_context *context, const tw_address *client, c
     http_write_text(body, "e");
 }
 
-static void set_peer(tw_announce *announce, const tw_address *address, uint16_t port) {
-    bool v6 = address->ip_version == 6;
-    announce->ip_version = address->ip_version;
-    memcpy(announce->peer, address->bytes, v6 ? 16 : 4);
-    announce->peer[v6 ? 16 : 4] = (uint8_t)(port >> 8);
-    announce->peer[v6 ? 17 : 5] = (uint8_t)port;
-}
-
 /* Who asks for the other family's peers: an address as global or as local as the client's, with port 0, so that it is
  * answered and not stored. Nobody has them. */
 static tw_address stand_in(const tw_address *client) {
@@ -202,63 +222,26 @@ static void add_other_family(tw_http_context *context, const tw_address *client,
         tw_swarm_announce(context->swarm, context->sampler, &announce, context->now_ms, &counts, others->bytes);
 }
 
-static bool answer_announce(tw_http_context *context, const tw_address *client, http_text query, tw_writer *body) {
-    http_announce request = {0};
+static void answer_announce(tw_http_context *context, const tw_http_pending *pending, tw_writer *body) {
+    const tw_announce *announce = &pending->announce;
     http_peers peers[2]; /* of IPv4, of IPv6 */
     tw_counts counts;
-    unsigned v6 = client->ip_version == 6;
-    if (!read_announce(query, context->rules, &request))
-        return false;
+    unsigned v6 = announce->ip_version == 6;
     context->counters->announces[v6]++;
-    if (!tw_access_list_allows(context->access_list, request.announce.info_hash)) {
+    if (!tw_access_list_allows(context->access_list, announce->info_hash)) {
         context->counters->denied[v6]++;
         tw_write_bytes(body, context->rules->denied, context->rules->denied_size);
-        return true;
+        return;
     }
-    set_peer(&request.announce, client, (uint16_t)request.port);
     peers[!v6].count = 0;
-    peers[v6].count = tw_swarm_announce(context->swarm, context->sampler, &request.announce, context->now_ms, &counts,
-                                        peers[v6].bytes);
+    peers[v6].count = tw_swarm_announce_hashed(context->swarm, context->sampler, announce, pending->hash,
+                                               context->now_ms, &counts, peers[v6].bytes);
     if (context->rules->both_families)
-        add_other_family(context, client, request.announce, peers[v6].count, &peers[!v6]);
-    write_announce(context, client, &counts, peers, body);
-    return true;
+        add_other_family(context, &pending->client, *announce, peers[v6].count, &peers[!v6]);
+    write_announce(context, &pending->client, &counts, peers, body);
 }
 
 /* ---------------------------------------------------------------- scrape */
-
-typedef struct {
-    uint8_t info_hashes[TW_HTTP_SCRAPE_MAX][20];
-    uint32_t count;
-} http_scrape;
-
-/* Keeps them sorted, each once, as keys of a dictionary are. */
-static void insert_info_hash(http_scrape *scrape, const uint8_t info_hash[20]) {
-    uint32_t at = scrape->count;
-    while (at > 0 && memcmp(scrape->info_hashes[at - 1], info_hash, 20) > 0)
-        at--;
-    if (at > 0 && memcmp(scrape->info_hashes[at - 1], info_hash, 20) == 0)
-        return;
-    memmove(scrape->info_hashes[at + 1], scrape->info_hashes[at], (size_t)(scrape->count++ - at) * 20);
-    memcpy(scrape->info_hashes[at], info_hash, 20);
-}
-
-static bool read_scrape(http_text query, const tw_http_rules *rules, http_scrape *scrape) {
-    uint32_t most = rules->max_scrape < TW_HTTP_SCRAPE_MAX ? rules->max_scrape : TW_HTTP_SCRAPE_MAX;
-    uint32_t values = 0; /* equal ones are counted apart, as the whole path counts them */
-    while (query.at < query.end) {
-        http_text name, value;
-        uint8_t info_hash[20];
-        if (!next_parameter(&query, &name, &value))
-            return false;
-        if (!http_is(name, "info_hash"))
-            continue;
-        if (values++ == most || !http_read_20(value, info_hash))
-            return false;
-        insert_info_hash(scrape, info_hash);
-    }
-    return scrape->count > 0;
-}
 
 static void write_file(tw_writer *body, const uint8_t info_hash[20], const tw_counts *counts) {
     bencode_bytes(body, info_hash, 20);
@@ -274,23 +257,19 @@ static void write_file(tw_writer *body, const uint8_t info_hash[20], const tw_co
 }
 
 /* Unknown and denied info hashes have zeros. */
-static bool answer_scrape(tw_http_context *context, const tw_address *client, http_text query, tw_writer *body) {
-    http_scrape scrape;
-    scrape.count = 0;
-    if (!read_scrape(query, context->rules, &scrape))
-        return false;
-    context->counters->scrapes[client->ip_version == 6]++;
+static void answer_scrape(tw_http_context *context, const tw_http_pending *pending, tw_writer *body) {
+    uint8_t ip_version = pending->client.ip_version;
+    context->counters->scrapes[ip_version == 6]++;
     http_write_text(body, "d5:filesd");
-    for (uint32_t i = 0; i < scrape.count; i++) {
+    for (uint32_t i = 0; i < pending->count; i++) {
         tw_counts counts = {0};
-        if (tw_access_list_allows(context->access_list, scrape.info_hashes[i]))
-            tw_swarm_scrape(context->swarm, client->ip_version, scrape.info_hashes[i], &counts);
-        write_file(body, scrape.info_hashes[i], &counts);
+        if (tw_access_list_allows(context->access_list, pending->info_hashes[i]))
+            tw_swarm_scrape(context->swarm, ip_version, pending->info_hashes[i], &counts);
+        write_file(body, pending->info_hashes[i], &counts);
     }
     http_write_text(body, "e5:flagsd20:min_request_interval");
     bencode_number(body, context->rules->min_interval);
     http_write_text(body, "ee");
-    return true;
 }
 
 /* ---------------------------------------------------------------- whose address is it */
@@ -339,23 +318,52 @@ static bool find_client(const tw_http_rules *rules, const tw_http_sender *sender
 
 /* ---------------------------------------------------------------- the flow */
 
-tw_http_result tw_http_answer(tw_http_context *context, const tw_http_sender *sender, bool last, const uint8_t *data,
-                              size_t size, uint8_t *reply) {
-    const tw_http_result odd = {.outcome = TW_HTTP_ODD};
-    uint8_t body_bytes[BODY_MAX];
-    tw_writer body = tw_writer_over(body_bytes, sizeof body_bytes);
-    tw_address client;
+static bool begin(const tw_http_context *context, const http_head *head, tw_http_pending *pending) {
+    pending->used = head->size;
+    pending->close = head->close;
+    pending->scrape = head->scrape;
+    if (head->scrape)
+        return read_scrape(head->query, context->rules, pending);
+    if (!read_announce(head->query, context->rules, &pending->client, &pending->announce))
+        return false;
+    pending->hash = tw_swarm_hash(context->swarm, pending->announce.info_hash);
+    return true;
+}
+
+void tw_http_begin(const tw_http_context *context, const tw_http_sender *sender, const uint8_t *data, size_t size,
+                   tw_http_pending *pending) {
     http_head head;
     int kind = http_read_head(data, size < TW_HTTP_HEAD_MAX ? size : TW_HTTP_HEAD_MAX,
                               sender->names_client ? context->rules->forwarded_name : NULL, &head);
+    pending->outcome = TW_HTTP_ODD;
     if (kind == HTTP_HEAD_SHORT && size < TW_HTTP_HEAD_MAX)
-        return (tw_http_result){.outcome = TW_HTTP_SHORT};
-    if (kind != HTTP_HEAD_PLAIN || !is_plain_query(head.query) || !find_client(context->rules, sender, &head, &client))
-        return odd;
-    bool answered = head.scrape ? answer_scrape(context, &client, head.query, &body)
-                                : answer_announce(context, &client, head.query, &body);
-    if (!answered)
-        return odd;
-    bool close = last || head.close;
-    return (tw_http_result){TW_HTTP_ANSWERED, head.size, write_reply(&body, close, reply), close};
+        pending->outcome = TW_HTTP_SHORT;
+    else if (kind == HTTP_HEAD_PLAIN && find_client(context->rules, sender, &head, &pending->client) &&
+             begin(context, &head, pending))
+        pending->outcome = TW_HTTP_ANSWERED;
+}
+
+void tw_http_hint(const tw_http_context *context, const tw_http_pending *pending, int link) {
+    if (pending->outcome == TW_HTTP_ANSWERED && !pending->scrape)
+        tw_swarm_hint(context->swarm, &pending->announce, pending->hash, link);
+}
+
+tw_http_result tw_http_finish(tw_http_context *context, const tw_http_pending *pending, bool last, uint8_t *reply) {
+    if (pending->outcome != TW_HTTP_ANSWERED)
+        return (tw_http_result){.outcome = pending->outcome};
+    uint8_t body_bytes[BODY_MAX];
+    tw_writer body = tw_writer_over(body_bytes, sizeof body_bytes);
+    bool close = last || pending->close;
+    if (pending->scrape)
+        answer_scrape(context, pending, &body);
+    else
+        answer_announce(context, pending, &body);
+    return (tw_http_result){TW_HTTP_ANSWERED, pending->used, write_reply(&body, close, reply), close};
+}
+
+tw_http_result tw_http_answer(tw_http_context *context, const tw_http_sender *sender, bool last, const uint8_t *data,
+                              size_t size, uint8_t *reply) {
+    tw_http_pending pending;
+    tw_http_begin(context, sender, data, size, &pending);
+    return tw_http_finish(context, &pending, last, reply);
 }

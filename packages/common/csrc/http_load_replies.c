@@ -22,15 +22,37 @@ typedef struct {
 
 /* ---------------------------------------------------------------- HTTP (RFC 9112) */
 
+/* What stands before the first `byte`, or everything; *text goes on behind it. */
+static http_text split(http_text *text, uint8_t byte) {
+    const uint8_t *at = memchr(text->at, byte, http_size(*text));
+    http_text part = {text->at, at ? at : text->end};
+    text->at = at ? at + 1 : text->end;
+    return part;
+}
+
+/* The next line without its CR LF. False: it is not complete, or ends in LF alone (*odd). */
+static bool read_line(http_text *input, http_text *line, bool *odd) {
+    const uint8_t *newline = memchr(input->at, '\n', http_size(*input));
+    if (!newline)
+        return false;
+    if (newline == input->at || newline[-1] != '\r') {
+        *odd = true;
+        return false;
+    }
+    *line = (http_text){input->at, newline - 1};
+    input->at = newline + 1;
+    return true;
+}
+
 static bool read_status(http_text line, load_reply *reply) {
-    const http_text version = http_split(&line, ' ');
+    const http_text version = split(&line, ' ');
     reply->ending = !http_is(version, "HTTP/1.1");
     reply->status = line;
     return (http_is(version, "HTTP/1.1") || http_is(version, "HTTP/1.0")) && http_size(line) >= 3;
 }
 
 static bool read_header(http_text line, load_reply *reply, uint64_t *length) {
-    const http_text name = http_split(&line, ':'), value = http_trim(line);
+    const http_text name = split(&line, ':'), value = http_trim(line);
     if (http_is_word(name, "content-length"))
         return http_read_number(value, length) && *length < LOAD_IN;
     if (http_is_word(name, "connection"))
@@ -43,11 +65,11 @@ static int read_reply(http_text *input, load_reply *reply) {
     http_text rest = *input, line;
     uint64_t length = UINT64_MAX;
     bool odd = false;
-    if (!http_read_line(&rest, &line, &odd))
+    if (!read_line(&rest, &line, &odd))
         return odd ? REPLY_MALFORMED : REPLY_SHORT;
     if (!read_status(line, reply))
         return REPLY_MALFORMED;
-    while (http_read_line(&rest, &line, &odd) && line.at < line.end)
+    while (read_line(&rest, &line, &odd) && line.at < line.end)
         if (!read_header(line, reply, &length))
             return REPLY_MALFORMED;
     if (odd)
@@ -69,7 +91,7 @@ static int read_reply(http_text *input, load_reply *reply) {
 static bool read_string(http_text *input, http_text *string) {
     http_text rest = *input;
     uint64_t size;
-    const http_text digits = http_split(&rest, ':');
+    const http_text digits = split(&rest, ':');
     if (!http_read_number(digits, &size) || size > http_size(rest))
         return false;
     *string = (http_text){rest.at, rest.at + size};
@@ -92,7 +114,7 @@ static bool skip_value(http_text *input) {
         }
         input->at++;
         if (first == 'i')
-            http_split(input, 'e');
+            split(input, 'e');
         else if (first == 'd' || first == 'l')
             depth++;
         else if (first != 'e' || depth-- == 0)

@@ -35,14 +35,6 @@ TW_INLINE bool http_is_word(http_text text, const char *word) {
     return true;
 }
 
-/* What stands before the first `byte`, or everything; *text goes on behind it. */
-TW_INLINE http_text http_split(http_text *text, uint8_t byte) {
-    const uint8_t *at = memchr(text->at, byte, http_size(*text));
-    http_text part = {text->at, at ? at : text->end};
-    text->at = at ? at + 1 : text->end;
-    return part;
-}
-
 TW_INLINE http_text http_trim(http_text text) {
     while (text.at < text.end && (*text.at == ' ' || *text.at == '\t'))
         text.at++;
@@ -57,7 +49,7 @@ TW_INLINE http_text http_trim(http_text text) {
 #define HTTP_HEAD_SHORT 1 /* more bytes are needed to tell */
 #define HTTP_HEAD_ODD 2   /* for the whole path */
 
-#define HTTP_LINE_MAX 8192 /* bytes of a request line; whether a longer one is too long, the whole path decides */
+#define HTTP_QUERY_MAX 8160 /* bytes; whether a longer one is too long, the whole path decides */
 
 typedef struct {
     bool scrape; /* else announce */
@@ -67,25 +59,59 @@ typedef struct {
     size_t size;               /* of the head, to the end of the empty line */
 } http_head;
 
-/* Bytes of a header name (RFC 9110, token). */
-TW_INLINE bool http_is_token(http_text text) {
-    static const uint8_t token[256] = {
-        ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,         ['&'] = 1,         ['\''] = 1,
-        ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,         ['^'] = 1,         ['_'] = 1,
-        ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
-    };
-    for (const uint8_t *at = text.at; at < text.end; at++)
-        if (!token[*at])
-            return false;
-    return text.at < text.end;
+/* What a byte may be part of. The fast path takes printable ASCII: what else may stand there, the whole path decides. */
+#define HTTP_TOKEN 1 /* a header's name (RFC 9110) */
+#define HTTP_VALUE 2 /* a header's value */
+#define HTTP_QUERY 4 /* a query; not ; ? #, which some clients separate parameters with */
+
+#define HTTP_TEXT (HTTP_VALUE | HTTP_QUERY)
+#define HTTP_ALL (HTTP_TOKEN | HTTP_VALUE | HTTP_QUERY)
+
+static const uint8_t http_class[256] = {
+    ['\t'] = HTTP_VALUE,
+    [' '] = HTTP_VALUE,
+    ['!'] = HTTP_ALL,
+    ['"'] = HTTP_TEXT,
+    ['#'] = HTTP_TOKEN | HTTP_VALUE,
+    ['$' ... '\''] = HTTP_ALL,
+    ['(' ... ')'] = HTTP_TEXT,
+    ['*' ... '+'] = HTTP_ALL,
+    [','] = HTTP_TEXT,
+    ['-' ... '.'] = HTTP_ALL,
+    ['/'] = HTTP_TEXT,
+    ['0' ... '9'] = HTTP_ALL,
+    [':'] = HTTP_TEXT,
+    [';'] = HTTP_VALUE,
+    ['<' ... '>'] = HTTP_TEXT,
+    ['?'] = HTTP_VALUE,
+    ['@'] = HTTP_TEXT,
+    ['A' ... 'Z'] = HTTP_ALL,
+    ['[' ... ']'] = HTTP_TEXT,
+    ['^' ... 'z'] = HTTP_ALL,
+    ['{'] = HTTP_TEXT,
+    ['|'] = HTTP_ALL,
+    ['}'] = HTTP_TEXT,
+    ['~'] = HTTP_ALL,
+};
+
+/* The bytes of a class that the text begins with; *text goes on behind them. */
+TW_INLINE http_text http_take(http_text *text, uint8_t class) {
+    http_text taken = {text->at, text->at};
+    while (taken.end < text->end && http_class[*taken.end] & class)
+        taken.end++;
+    text->at = taken.end;
+    return taken;
 }
 
-/* The fast path takes printable ASCII and blanks in values: what else may stand there, the whole path decides. */
-TW_INLINE bool http_is_printable(http_text text) {
-    for (const uint8_t *at = text.at; at < text.end; at++)
-        if ((*at < 0x20 && *at != '\t') || *at > 0x7e)
-            return false;
-    return true;
+/* HTTP_HEAD_PLAIN: the text begins with the word, and goes on behind it. */
+TW_INLINE int http_expect(http_text *text, const char *word) {
+    size_t size = strlen(word), have = http_size(*text);
+    if (memcmp(text->at, word, have < size ? have : size) != 0)
+        return HTTP_HEAD_ODD;
+    if (have < size)
+        return HTTP_HEAD_SHORT;
+    text->at += size;
+    return HTTP_HEAD_PLAIN;
 }
 
 /* Keeps the value of a header that may stand there once only. */
@@ -95,11 +121,8 @@ TW_INLINE bool http_keep_once(http_text *kept, http_text value) {
     return first;
 }
 
-/* One header line. False: the request is odd. `forwarded_name` is in lower case, or NULL. */
-TW_INLINE bool http_read_header(http_text line, const char *forwarded_name, http_head *head) {
-    http_text value = line, name = http_split(&value, ':');
-    if (name.end == line.end || !http_is_token(name) || !http_is_printable(value))
-        return false;
+/* False: the request is odd. `forwarded_name` is in lower case, or NULL. */
+TW_INLINE bool http_keep_header(http_text name, http_text value, const char *forwarded_name, http_head *head) {
     value = http_trim(value);
     if (forwarded_name && http_is_word(name, forwarded_name))
         return http_keep_once(&head->forwarded, value);
@@ -123,60 +146,67 @@ TW_INLINE bool http_read_header(http_text line, const char *forwarded_name, http
     }
 }
 
-/* "GET /announce?… HTTP/1.1". False: the request is odd. */
-TW_INLINE bool http_read_request_line(http_text line, http_head *head) {
-    static const char announce[] = "GET /announce?", scrape[] = "GET /scrape?", version[] = " HTTP/1.1";
-    const size_t tail = sizeof version - 1;
-    if (http_size(line) < sizeof announce - 1 + tail || http_size(line) > HTTP_LINE_MAX ||
-        memcmp(line.end - tail, version, tail) != 0)
-        return false;
-    head->scrape = memcmp(line.at, scrape, sizeof scrape - 1) == 0;
-    if (!head->scrape && memcmp(line.at, announce, sizeof announce - 1) != 0)
-        return false;
-    head->query = (http_text){line.at + (head->scrape ? sizeof scrape : sizeof announce) - 1, line.end - tail};
-    for (const uint8_t *at = head->query.at; at < head->query.end; at++)
-        if (*at <= 0x20 || *at >= 0x7f)
-            return false;
-    return true;
+/* "Name: value" and the end of the line. */
+TW_INLINE int http_read_header(http_text *input, const char *forwarded_name, http_head *head) {
+    http_text name = http_take(input, HTTP_TOKEN);
+    int read = name.at < name.end || input->at == input->end ? http_expect(input, ":") : HTTP_HEAD_ODD;
+    if (read != HTTP_HEAD_PLAIN)
+        return read;
+    http_text value = http_take(input, HTTP_VALUE);
+    read = http_expect(input, "\r\n");
+    if (read != HTTP_HEAD_PLAIN)
+        return read;
+    return http_keep_header(name, value, forwarded_name, head) ? HTTP_HEAD_PLAIN : HTTP_HEAD_ODD;
 }
 
-/* The next line without its CR LF. False: it is not complete, or ends in LF alone (*odd). */
-TW_INLINE bool http_read_line(http_text *input, http_text *line, bool *odd) {
-    const uint8_t *newline = memchr(input->at, '\n', http_size(*input));
-    if (!newline)
-        return false;
-    if (newline == input->at || newline[-1] != '\r') {
-        *odd = true;
-        return false;
-    }
-    *line = (http_text){input->at, newline - 1};
-    input->at = newline + 1;
-    return true;
+/* "GET /announce?… HTTP/1.1" and the end of the line. */
+TW_INLINE int http_read_request_line(http_text *input, http_head *head) {
+    int read = http_expect(input, "GET /");
+    if (read != HTTP_HEAD_PLAIN)
+        return read;
+    head->scrape = input->at < input->end && *input->at == 's';
+    read = http_expect(input, head->scrape ? "scrape?" : "announce?");
+    if (read != HTTP_HEAD_PLAIN)
+        return read;
+    head->query = http_take(input, HTTP_QUERY);
+    return http_size(head->query) > HTTP_QUERY_MAX ? HTTP_HEAD_ODD : http_expect(input, " HTTP/1.1\r\n");
 }
 
 /* HTTP_HEAD_… of what begins at `bytes`. */
 TW_INLINE int http_read_head(const uint8_t *bytes, size_t size, const char *forwarded_name, http_head *head) {
-    http_text input = {bytes, bytes + size}, line;
-    bool odd = false;
+    http_text input = {bytes, bytes + size};
     *head = (http_head){0};
-    if (size > 0 && bytes[0] != 'G')
-        return HTTP_HEAD_ODD;
-    if (!http_read_line(&input, &line, &odd))
-        return odd ? HTTP_HEAD_ODD : HTTP_HEAD_SHORT;
-    if (!http_read_request_line(line, head))
-        return HTTP_HEAD_ODD;
-    while (http_read_line(&input, &line, &odd)) {
-        if (line.at == line.end) {
+    int read = http_read_request_line(&input, head);
+    while (read == HTTP_HEAD_PLAIN) {
+        if (input.at < input.end && *input.at == '\r') {
+            read = http_expect(&input, "\r\n");
             head->size = (size_t)(input.at - bytes);
-            return HTTP_HEAD_PLAIN;
+            return read;
         }
-        if (!http_read_header(line, forwarded_name, head))
-            return HTTP_HEAD_ODD;
+        read = http_read_header(&input, forwarded_name, head);
     }
-    return odd ? HTTP_HEAD_ODD : HTTP_HEAD_SHORT;
+    return read;
 }
 
 /* ---------------------------------------------------------------- query */
+
+/* The next parameter, and *query goes on behind it: name=value&… The value may have further = in it.
+ * False: the name is escaped. */
+TW_INLINE bool http_next_parameter(http_text *query, http_text *name, http_text *value) {
+    const uint8_t *at = query->at, *const end = query->end;
+    bool escaped = false;
+    name->at = at;
+    for (; at < end && *at != '=' && *at != '&'; at++)
+        escaped |= *at == '%';
+    name->end = at;
+    at += at < end && *at == '=';
+    value->at = at;
+    while (at < end && *at != '&')
+        at++;
+    value->end = at;
+    query->at = at + (at < end);
+    return !escaped;
+}
 
 TW_INLINE int http_hex(uint8_t byte) {
     if (byte >= '0' && byte <= '9')

@@ -8,8 +8,12 @@
 #include "access_slot.h"
 #include "deadlines.h"
 #include "handover.h"
+#include "http_answer.h"
+
+#include <sys/types.h>
 
 #define MAX_LISTENERS 16
+#define AHEAD 8              /* connections that are read from before the first of them is answered */
 #define READ_SIZE 16384      /* bytes read from a connection at a time */
 #define OUTPUT_SIZE 65536    /* bytes of replies that are sent together */
 #define KEPT_MAX (64u << 20) /* bytes that a worker keeps for clients that are slow */
@@ -33,8 +37,10 @@ typedef struct {
     bool awaits_header : 1; /* of the PROXY protocol */
     bool counted : 1;       /* in the limits */
     bool prefix_counted : 1;
-    bool last : 1;  /* nothing is answered after what is being sent */
-    uint8_t ending; /* TW_CLOSED_… of a connection that lingers */
+    bool last : 1;        /* nothing is answered after what is being sent */
+    bool unread : 1;      /* there may be more to read than was read */
+    bool half_closed : 1; /* the client has said that it sends nothing more */
+    uint8_t ending;       /* TW_CLOSED_… of a connection that lingers */
     tw_http_sender sender;
     tw_address peer;
     tw_address source; /* whom the PROXY header named */
@@ -42,6 +48,15 @@ typedef struct {
     uint8_t *input;  /* what came and is not answered yet, or NULL */
     uint8_t *output; /* what is answered and not sent yet, or NULL */
 } connection;
+
+/* What a connection has sent, read before its turn: its first request is known to the swarm's prefetching by then. */
+typedef struct {
+    connection *c; /* NULL: nothing was read */
+    ssize_t size;  /* as recv gave it */
+    int error;
+    tw_http_pending first;
+    uint8_t bytes[READ_SIZE];
+} read_ahead;
 
 struct tw_http_service {
     tw_swarm *swarm;
@@ -74,6 +89,7 @@ struct tw_http_worker {
     tw_http_counters counters;
     tw_stream_counters stream;
     tw_deadlines queues[PHASES];
+    read_ahead ahead[AHEAD];
     uint8_t input[TW_HTTP_HEAD_MAX + READ_SIZE];
     uint8_t output[OUTPUT_SIZE];
 };
@@ -83,11 +99,14 @@ struct tw_http_worker {
 /* A connection that has just been accepted. Most clients have sent their request by then: it is looked for at once. */
 void tw_connection_begin(tw_http_worker *worker, int socket, const tw_address *peer);
 
-/* It has something to read or, in WRITE, room for more. */
-void tw_connection_go_on(tw_http_worker *worker, connection *c);
+/* Reads from it what can be answered without looking at anything else. `ahead->c` tells whether it did. */
+void tw_connection_read_ahead(tw_http_worker *worker, connection *c, read_ahead *ahead);
 
-/* Reads and answers what there is. False: there was nothing, and the connection is as it was. */
-bool tw_connection_take_input(tw_http_worker *worker, connection *c);
+/* It has something to read or, in WRITE, room for more. `events`: epoll's. */
+void tw_connection_go_on(tw_http_worker *worker, connection *c, uint32_t events, const read_ahead *ahead);
+
+/* Reads and answers what there is. False: there was nothing, and the connection is as it was. `ahead`: or NULL. */
+bool tw_connection_take_input(tw_http_worker *worker, connection *c, const read_ahead *ahead);
 
 /* Its time is over. */
 void tw_connection_end_overdue(tw_http_worker *worker, connection *c);

@@ -71,19 +71,26 @@ static void enter(tw_http_worker *worker, connection *c, connection_phase phase)
     tw_deadline_enter(&worker->queues[phase], &c->deadline, worker->now_ms);
 }
 
-/* Waits for input, or in WRITE for room for output. False: out of kernel memory. */
+/* Waits for input, or in WRITE for room for output. Edge-triggered: epoll tells once of what has come, and looks anew
+ * whenever this is called. False: out of kernel memory. */
 static bool watch(tw_http_worker *worker, connection *c, uint32_t events) {
-    struct epoll_event event = {.events = events, .data.ptr = c};
+    struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     int operation = c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     c->watched = epoll_ctl(worker->epoll, operation, c->socket, &event) == 0;
     return c->watched;
 }
 
+/* Where all input was read, epoll tells when more comes; where perhaps not, it must be asked. */
+static void expect_input(tw_http_worker *worker, connection *c, bool was_writing) {
+    bool told = c->watched && !was_writing && !c->unread && !c->half_closed;
+    if (!told && !watch(worker, c, EPOLLIN))
+        tw_connection_end(worker, c, TW_CLOSED_BROKEN);
+}
+
 static void wait_for_input(tw_http_worker *worker, connection *c, connection_phase phase) {
     bool was_writing = c->phase == WRITE;
     enter(worker, c, phase);
-    if ((!c->watched || was_writing) && !watch(worker, c, EPOLLIN))
-        tw_connection_end(worker, c, TW_CLOSED_BROKEN);
+    expect_input(worker, c, was_writing);
 }
 
 static void wait_for_room(tw_http_worker *worker, connection *c) {
@@ -99,6 +106,7 @@ static void say_goodbye(tw_http_worker *worker, connection *c, bool more_to_come
         return;
     }
     shutdown(c->socket, SHUT_WR);
+    c->unread = true;
     wait_for_input(worker, c, LINGER);
 }
 
@@ -159,7 +167,9 @@ static void hand_over(tw_http_worker *worker, connection *c, const uint8_t *data
 static void wait_for_rest(tw_http_worker *worker, connection *c, const uint8_t *data, size_t size, bool begun) {
     if (!keep_input(worker, c, data, size))
         give_up(worker, c);
-    else if (!begun)
+    else if (begun)
+        expect_input(worker, c, false);
+    else
         wait_for_input(worker, c, size || c->awaits_header ? REQUEST : IDLE);
 }
 
@@ -187,15 +197,18 @@ typedef enum {
     MORE
 } next_request;
 
-/* Answers until the input is at its end, the output full, or the next request not for the fast path. */
-static next_request answer_some(tw_http_worker *worker, const connection *c, const uint8_t **data, const uint8_t *end,
-                                size_t *length) {
+/* Answers until the input is at its end, the output full, or the next request not for the fast path. `first`: the first
+ * request, if it was read already, or NULL. */
+static next_request answer_some(tw_http_worker *worker, const connection *c, const tw_http_pending *first,
+                                const uint8_t **data, const uint8_t *end, size_t *length) {
     bool last = !worker->service->options.keep_alive || worker->state != SERVING;
-    for (*length = 0; *data < end;) {
+    for (*length = 0; *data < end; first = NULL) {
         if (*length + TW_HTTP_REPLY_MAX > OUTPUT_SIZE)
             return MORE;
+        uint8_t *reply = worker->output + *length;
         tw_http_result result =
-            tw_http_answer(&worker->context, &c->sender, last, *data, (size_t)(end - *data), worker->output + *length);
+            first ? tw_http_finish(&worker->context, first, last, reply)
+                  : tw_http_answer(&worker->context, &c->sender, last, *data, (size_t)(end - *data), reply);
         if (result.outcome != TW_HTTP_ANSWERED)
             return result.outcome == TW_HTTP_SHORT ? A_PART : AN_ODD_ONE;
         *data += result.used;
@@ -215,13 +228,14 @@ static void wait_with_output(tw_http_worker *worker, connection *c, size_t sent,
         wait_for_room(worker, c);
 }
 
-static void serve_requests(tw_http_worker *worker, connection *c, const uint8_t *data, const uint8_t *end,
-                           bool more_to_come) {
+static void serve_requests(tw_http_worker *worker, connection *c, const tw_http_pending *first, const uint8_t *data,
+                           const uint8_t *end) {
     const uint8_t *const begin = data;
     next_request next;
     size_t length;
     do {
-        next = answer_some(worker, c, &data, end, &length);
+        next = answer_some(worker, c, first, &data, end, &length);
+        first = NULL;
         ssize_t sent = send_some(worker, c, worker->output, length);
         if (sent == -1) {
             tw_connection_end(worker, c, TW_CLOSED_BROKEN);
@@ -235,7 +249,7 @@ static void serve_requests(tw_http_worker *worker, connection *c, const uint8_t 
     } while (next == MORE);
     size_t left = (size_t)(end - data);
     if (next == THE_END)
-        say_goodbye(worker, c, left || more_to_come);
+        say_goodbye(worker, c, left || c->unread);
     else if (next == AN_ODD_ONE)
         hand_over(worker, c, data, left);
     else
@@ -257,12 +271,12 @@ static const uint8_t *read_header(tw_http_worker *worker, connection *c, const u
     return admit(worker, c) ? data + header.used : NULL;
 }
 
-static void serve_input(tw_http_worker *worker, connection *c, const uint8_t *data, size_t size, bool more_to_come) {
+static void serve_input(tw_http_worker *worker, connection *c, const uint8_t *data, size_t size) {
     const uint8_t *end = data + size;
     if (c->awaits_header)
         data = read_header(worker, c, data, size);
     if (data)
-        serve_requests(worker, c, data, end, more_to_come);
+        serve_requests(worker, c, NULL, data, end);
 }
 
 /* The client sends nothing more. Half a request is for the whole path, which says what is wrong with it. */
@@ -273,21 +287,48 @@ static void end_of_input(tw_http_worker *worker, connection *c) {
         tw_connection_end(worker, c, TW_CLOSED_ENDED);
 }
 
-bool tw_connection_take_input(tw_http_worker *worker, connection *c) {
-    size_t kept = c->input_size;
-    ssize_t n = recv(c->socket, worker->input + kept, READ_SIZE, 0);
-    if (n == -1 && (errno == EAGAIN || errno == EINTR))
+void tw_connection_read_ahead(tw_http_worker *worker, connection *c, read_ahead *ahead) {
+    if (c->phase != IDLE || c->awaits_header)
+        return;
+    ahead->c = c;
+    ahead->size = recv(c->socket, ahead->bytes, READ_SIZE, 0);
+    ahead->error = errno;
+    if (ahead->size > 0)
+        tw_http_begin(&worker->context, &c->sender, ahead->bytes, (size_t)ahead->size, &ahead->first);
+}
+
+/* What recv gave: nothing but bad news. False: there is nothing at the moment. */
+static bool take_nothing(tw_http_worker *worker, connection *c, ssize_t size, int error) {
+    if (size == -1 && (error == EAGAIN || error == EINTR))
         return false;
-    if (n == -1) {
+    if (size == -1)
         tw_connection_end(worker, c, TW_CLOSED_BROKEN);
-    } else if (n == 0) {
+    else
         end_of_input(worker, c);
-    } else {
-        if (kept)
-            memcpy(worker->input, c->input, kept);
-        worker->stream.received_bytes[family(c)] += (size_t)n;
-        serve_input(worker, c, worker->input, kept + (size_t)n, n == READ_SIZE);
+    return true;
+}
+
+static void count_input(tw_http_worker *worker, connection *c, ssize_t size) {
+    c->unread = size == READ_SIZE;
+    worker->stream.received_bytes[family(c)] += (size_t)size;
+}
+
+bool tw_connection_take_input(tw_http_worker *worker, connection *c, const read_ahead *ahead) {
+    if (ahead && ahead->c) {
+        if (ahead->size <= 0)
+            return take_nothing(worker, c, ahead->size, ahead->error);
+        count_input(worker, c, ahead->size);
+        serve_requests(worker, c, &ahead->first, ahead->bytes, ahead->bytes + ahead->size);
+        return true;
     }
+    size_t kept = c->input_size;
+    ssize_t size = recv(c->socket, worker->input + kept, READ_SIZE, 0);
+    if (size <= 0)
+        return take_nothing(worker, c, size, errno);
+    if (kept)
+        memcpy(worker->input, c->input, kept);
+    count_input(worker, c, size);
+    serve_input(worker, c, worker->input, kept + (size_t)size);
     return true;
 }
 
@@ -309,7 +350,7 @@ static void go_on_writing(tw_http_worker *worker, connection *c) {
     }
     if (size)
         memcpy(worker->input, c->input, size);
-    serve_input(worker, c, worker->input, size, false);
+    serve_input(worker, c, worker->input, size);
 }
 
 /* Throws away what still comes in, until the client closes or its time is over. */
@@ -317,9 +358,12 @@ static void linger(tw_http_worker *worker, connection *c) {
     ssize_t n = recv(c->socket, worker->input, sizeof worker->input, 0);
     if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
         tw_connection_end(worker, c, c->ending);
+    else if (n > 0)
+        expect_input(worker, c, false);
 }
 
-void tw_connection_go_on(tw_http_worker *worker, connection *c) {
+void tw_connection_go_on(tw_http_worker *worker, connection *c, uint32_t events, const read_ahead *ahead) {
+    c->half_closed = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     switch (c->phase) {
     case LINGER:
         linger(worker, c);
@@ -328,7 +372,7 @@ void tw_connection_go_on(tw_http_worker *worker, connection *c) {
         go_on_writing(worker, c);
         break;
     default:
-        tw_connection_take_input(worker, c);
+        tw_connection_take_input(worker, c, ahead);
     }
 }
 
@@ -360,7 +404,7 @@ void tw_connection_begin(tw_http_worker *worker, int socket, const tw_address *p
         tw_connection_end(worker, c, TW_CLOSED_REFUSED);
     } else if (!c->counted) {
         turn_away(worker, c, TW_REFUSED_CONNECTIONS);
-    } else if ((c->awaits_header || admit(worker, c)) && !tw_connection_take_input(worker, c)) {
+    } else if ((c->awaits_header || admit(worker, c)) && !tw_connection_take_input(worker, c, NULL)) {
         wait_for_input(worker, c, c->awaits_header ? REQUEST : IDLE);
     }
 }

@@ -226,7 +226,7 @@ static void begin_to_drain(tw_http_worker *worker) {
     worker->accept_again_ms = 0;
     worker->state = DRAINING;
     while ((c = first_in(worker, IDLE)))
-        if (!tw_connection_take_input(worker, c))
+        if (!tw_connection_take_input(worker, c, NULL))
             tw_connection_end(worker, c, TW_CLOSED_STOPPING);
 }
 
@@ -237,14 +237,36 @@ static void end_everything(tw_http_worker *worker) {
             tw_connection_end(worker, c, TW_CLOSED_STOPPING);
 }
 
-static void serve_event(tw_http_worker *worker, void *source) {
+static bool is_listener(const tw_http_worker *worker, const void *source) {
     const int *listener = source;
+    return listener >= worker->listeners && listener < worker->listeners + worker->count;
+}
+
+static void serve_event(tw_http_worker *worker, const struct epoll_event *event, const read_ahead *ahead) {
+    void *source = event->data.ptr;
     if (!source)
         tw_bell_silence(worker->wake);
-    else if (listener >= worker->listeners && listener < worker->listeners + worker->count)
-        accept_some(worker, *listener, ACCEPTS);
+    else if (is_listener(worker, source))
+        accept_some(worker, *(const int *)source, ACCEPTS);
     else
-        tw_connection_go_on(worker, source);
+        tw_connection_go_on(worker, source, event->events, ahead);
+}
+
+/* Reads from up to AHEAD connections, fetches what the swarm knows of their torrents, then answers one by one. */
+static void serve_together(tw_http_worker *worker, const struct epoll_event *events, int count) {
+    for (int i = 0; i < count; i++) {
+        read_ahead *ahead = &worker->ahead[i];
+        void *source = events[i].data.ptr;
+        ahead->c = NULL;
+        ahead->first.outcome = TW_HTTP_ODD;
+        if (source && !is_listener(worker, source))
+            tw_connection_read_ahead(worker, source, ahead);
+    }
+    for (int link = 0; link < TW_SWARM_HINTS; link++)
+        for (int i = 0; i < count; i++)
+            tw_http_hint(&worker->context, &worker->ahead[i].first, link);
+    for (int i = 0; i < count; i++)
+        serve_event(worker, &events[i], &worker->ahead[i]);
 }
 
 /* A batch of events, and what is due. */
@@ -254,8 +276,8 @@ static void serve(tw_http_worker *worker, const struct epoll_event *events, int 
     worker->now_ms = tw_clock_us(CLOCK_MONOTONIC_COARSE) / 1000;
     worker->context.now_ms = worker->now_ms;
     worker->context.access_list = tw_access_adopt(&worker->service->access, &worker->access);
-    for (int i = 0; i < count; i++)
-        serve_event(worker, events[i].data.ptr);
+    for (int i = 0; i < count; i += AHEAD)
+        serve_together(worker, events + i, count - i < AHEAD ? count - i : AHEAD);
     if (worker->state == SERVING && atomic_load(&worker->asked) == DRAINING)
         begin_to_drain(worker);
     tw_access_drop(&worker->access);
