@@ -94,9 +94,25 @@ static const uint8_t http_class[256] = {
     ['~'] = HTTP_ALL,
 };
 
+typedef uint8_t http_block __attribute__((vector_size(16))); /* sixteen bytes that are looked at together */
+
+/* How far bytes go that are in HTTP_VALUE and HTTP_QUERY, by whole blocks. */
+TW_INLINE const uint8_t *http_skip_blocks(const uint8_t *at, const uint8_t *end) {
+    for (; end - at >= (ptrdiff_t)sizeof(http_block); at += sizeof(http_block)) {
+        http_block bytes;
+        uint64_t others[2];
+        memcpy(&bytes, at, sizeof bytes);
+        bytes = (http_block)((bytes < '!') | (bytes > '~') | (bytes == '#') | (bytes == ';') | (bytes == '?'));
+        memcpy(others, &bytes, sizeof others);
+        if (others[0] | others[1])
+            break;
+    }
+    return at;
+}
+
 /* The bytes of a class that the text begins with; *text goes on behind them. */
 TW_INLINE http_text http_take(http_text *text, uint8_t class) {
-    http_text taken = {text->at, text->at};
+    http_text taken = {text->at, class & HTTP_TOKEN ? text->at : http_skip_blocks(text->at, text->end)};
     while (taken.end < text->end && http_class[*taken.end] & class)
         taken.end++;
     text->at = taken.end;
@@ -208,31 +224,31 @@ TW_INLINE bool http_next_parameter(http_text *query, http_text *name, http_text 
     return !escaped;
 }
 
-TW_INLINE int http_hex(uint8_t byte) {
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte = http_lower(byte);
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
+/* Hexadecimal digits by their value and one more; 0: it is none. */
+static const uint8_t http_hex[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
-/* Twenty bytes, percent-encoded or not; a plus is a plus. False: another number of bytes, or an escape that is none. */
+/* Twenty bytes, percent-encoded or not; a plus is a plus. False: another number of bytes, or an escape that is none.
+ * Which bytes are escaped is random, and no branch depends on it. */
 TW_INLINE bool http_read_20(http_text text, uint8_t to[20]) {
+    uint8_t padded[64] = {0}; /* so that an escape that is cut off can be looked at */
+    size_t size = http_size(text), at = 0;
+    bool good = size >= 20 && size <= 60;
+    if (!good)
+        return false;
+    memcpy(padded, text.at, size);
     for (int i = 0; i < 20; i++) {
-        if (text.at == text.end)
-            return false;
-        if (*text.at != '%') {
-            to[i] = *text.at++;
-            continue;
-        }
-        if (http_size(text) < 3)
-            return false;
-        int high = http_hex(text.at[1]), low = http_hex(text.at[2]);
-        if (high < 0 || low < 0)
-            return false;
-        to[i] = (uint8_t)(high << 4 | low);
-        text.at += 3;
+        bool escaped = padded[at] == '%';
+        uint8_t high = http_hex[padded[at + 1]], low = http_hex[padded[at + 2]];
+        uint8_t decoded = (uint8_t)((high - 1) << 4 | (low - 1));
+        good &= !escaped | (high && low);
+        to[i] = escaped ? decoded : padded[at];
+        at += escaped ? 3 : 1;
     }
-    return text.at == text.end;
+    return good && at == size;
 }
 
 /* Decimal digits, at most 18 of them. False: anything else. */
