@@ -24,8 +24,9 @@ def imported(package: Path) -> set[str]:
 
 
 def declared(package: Path) -> set[str]:
-    """The distributions that a package's project file names as dependencies."""
-    needs = tomllib.loads((package / "pyproject.toml").read_text())["project"]["dependencies"]
+    """The distributions that a package's project file names as dependencies, extras included."""
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    needs = sum(project.get("optional-dependencies", {}).values(), start=project["dependencies"])
     return {re.split(r"[=<>!~ ;\[]", need)[0] for need in needs}
 
 
@@ -40,3 +41,11 @@ def test_declared_is_imported(package: Path) -> None:
     """No dependency is declared in vain; siblings may be there to be run rather than imported."""
     unused = declared(package) - imported(package) - IMPORTED_BY_THE_CORE
     assert {name for name in unused if not name.startswith("thalweg")} == set()
+
+
+def test_the_core_alone_needs_no_event_loop() -> None:
+    """What the extra `web` brings is imported by thalweg_common.web alone: the UDP service does without."""
+    source = Path(__file__).parents[2] / "packages/common/src/thalweg_common"
+    event_loop = re.compile(r"^(import|from) (trio|h11)", re.MULTILINE)
+    importing = [path for path in source.rglob("*.py") if event_loop.search(path.read_text())]
+    assert {path.parent.name for path in importing} == {"web"}

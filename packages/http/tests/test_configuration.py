@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from thalweg_common.config import ConfigError
 from thalweg_common.config_text import sample
+from thalweg_common.web.config import plain_endpoints, tls_endpoints
 from thalweg_http.config import (
     IGNORED,
     PREFIX,
     HttpConfig,
     load_config,
     min_interval,
-    plain_endpoints,
-    tls_endpoints,
 )
 
 from packages.http.tests.running import COMMAND, LISTEN_ANYWHERE, RunningService, announce, run_command

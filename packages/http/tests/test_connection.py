@@ -7,9 +7,9 @@ import h11
 import pytest
 import trio
 import trio.testing
+from thalweg_common.web.head import MAX_HEAD
 from thalweg_http import pages, requests
 from thalweg_http.config import CleaningConfig, LimitsConfig, NetworkConfig
-from thalweg_http.head import MAX_HEAD
 from thalweg_http.service import Service
 
 from packages.http.tests.asking import (

@@ -6,10 +6,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 from thalweg_common._core import ffi, lib
-from thalweg_http.address import Networks, fold
-from thalweg_http.answer import Rules
-from thalweg_http.fast_path import c_rules
-from thalweg_http.proxy_protocol import (
+from thalweg_common.web.address import Networks, fold
+from thalweg_common.web.proxy_protocol import (
     V2_HEADER,
     V2_MAX,
     V2_SIGNATURE,
@@ -17,6 +15,8 @@ from thalweg_http.proxy_protocol import (
     ProxyHeader,
     parse_proxy_header_untrusted,
 )
+from thalweg_http.answer import Rules
+from thalweg_http.fast_path import c_rules
 
 from packages.http.tests.drawn_requests import examples
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 import trio
 from thalweg_common.swarm import compact_peer
+from thalweg_common.web.pages import Page, announce_url
 from thalweg_http import pages
 from thalweg_http.config import NetworkConfig
 from thalweg_http.routes import Request, respond
@@ -40,14 +41,14 @@ def busy() -> Service:
 )
 def test_the_landing_page_has_the_announce_url(host: bytes, url: str) -> None:
     """Under the name that the visitor used."""
-    assert pages.announce_url(host, secure=False) == url
-    assert pages.announce_url(host, secure=True) == url.replace("http:", "https:")
+    assert announce_url("http", host) == url
+    assert announce_url("https", host) == url.replace("http:", "https:")
 
 
 @pytest.mark.parametrize("host", [b"", b"<script>", b'a"b', b"a b", b"x/y", b"a@b", b"[", b"a" * 300, b"\xff"])
 def test_a_hostile_host_is_not_repeated(host: bytes) -> None:
     """The page then shows where the service listens."""
-    assert pages.announce_url(host, secure=False) is None
+    assert announce_url("http", host) is None
 
 
 def test_configured_urls_go_first() -> None:
@@ -107,5 +108,5 @@ def test_a_service_about_to_stop_is_not_healthy() -> None:
     service = make_service()
     service.stopping = True
     reply = respond(service, Request(b"GET", b"/health", [], CLIENT, False, False), 0)
-    assert isinstance(reply, pages.Page)
+    assert isinstance(reply, Page)
     assert reply.status == 503

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from thalweg_common.config import ConfigError
-from thalweg_http.certificate import certificate_end
-from thalweg_http.tls import TlsFiles
+from thalweg_common.web.certificate import certificate_end
+from thalweg_common.web.tls import TlsFiles
 
 from packages.http.tests.certificates import KeyForm, make_certificate
 from packages.http.tests.running import PATIENCE, RunningService, announce, get, receive_all, receive_reply, run_command

@@ -9,27 +9,28 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 from thalweg_common import privileges, swarm_config
 from thalweg_common.access_list import AccessListConfig
 from thalweg_common.config import ConfigError, Loaded, load
-from thalweg_common.endpoints import Endpoint, parse_endpoint
-from thalweg_common.listen_config import MAX_ENDPOINTS, ListenConfig, endpoints
 from thalweg_common.log import Form, Level
-from thalweg_common.options import ENDPOINT, Kind
 from thalweg_common.privileges import PrivilegesConfig
-
-from thalweg_http.address import is_network
+from thalweg_common.web.config import (
+    MaxConnections,
+    MaxConnectionsPerAddress,
+    MetricsConfig,
+    StreamConfig,
+    check_network,
+    plain_endpoints,
+)
 
 PREFIX = "THALWEG_HTTP"
 
 MINUTES = 60
 HOURS = 60 * MINUTES
 DAYS = 24 * HOURS
-
-NETWORK = Kind("an address or network such as 10.0.0.0/8", is_network)
 
 IGNORED = {
     "swarm_workers": "every worker reaches the whole swarm",
@@ -40,7 +41,7 @@ IGNORED = {
 }
 
 
-class NetworkConfig(ListenConfig, frozen=True):
+class NetworkConfig(StreamConfig, frozen=True):
     """Addresses, TLS and proxies."""
 
     fast_path: Annotated[
@@ -50,76 +51,9 @@ class NetworkConfig(ListenConfig, frozen=True):
             "requests are served in Python either way."
         ),
     ] = True
-    tcp_backlog: Annotated[
-        int, Meta(ge=1, le=65535, description="Connections the kernel may hold for each address until they are taken.")
-    ] = 1024
     keep_alive: Annotated[
         bool, Meta(description="Let clients ask again on the same connection. With false each reply closes it.")
     ] = True
-    enable_tls: Annotated[bool, Meta(description="The addresses above speak TLS (https), not plain HTTP.")] = False
-    tls_addresses: Annotated[
-        list[str],
-        Meta(
-            description="Further addresses and ports, at most 16, that speak TLS whatever enable_tls says: with "
-            "these, plain HTTP and HTTPS are served together.",
-            extra={"kind": ENDPOINT},
-            max_length=MAX_ENDPOINTS,
-        ),
-    ] = field(default_factory=list)
-    tls_certificate_path: Annotated[
-        str,
-        Meta(
-            description="PEM file with the certificate and those that lead to its authority. SIGHUP or SIGUSR1 read "
-            "it again; connections go on."
-        ),
-    ] = ""
-    tls_private_key_path: Annotated[
-        str, Meta(description="PEM file with the certificate's key, without a password: PKCS#8, PKCS#1 or SEC1.")
-    ] = ""
-    trusted_proxies: Annotated[
-        list[str],
-        Meta(
-            description="Networks of proxies that may say whose request they pass on. Anybody else's word on that is "
-            "ignored.",
-            extra={"kind": NETWORK},
-            max_length=256,
-        ),
-    ] = field(default_factory=lambda: ["127.0.0.0/8", "::1"])
-    runs_behind_reverse_proxy: Annotated[
-        bool,
-        Meta(
-            description="Trusted proxies name the client in a header of each request. Without the header their "
-            "announces and scrapes are refused."
-        ),
-    ] = False
-    reverse_proxy_ip_header_name: Annotated[
-        str,
-        Meta(
-            description="That header, in any letter case: X-Forwarded-For, Forwarded (RFC 7239), or one of that form "
-            "such as X-Real-IP.",
-            min_length=1,
-            max_length=64,
-        ),
-    ] = "X-Forwarded-For"
-    reverse_proxy_ip_header_format: Annotated[
-        Literal["last_address"],
-        Meta(description="Which of several addresses: the last one that is not a trusted proxy's."),
-    ] = "last_address"
-    announce_urls: Annotated[
-        list[str],
-        Meta(
-            description="The announce URLs that the page at / shows, where the tracker cannot know them. Empty: the "
-            "host that the visitor asked for.",
-            max_length=16,
-        ),
-    ] = field(default_factory=list)
-    proxy_protocol: Annotated[
-        bool,
-        Meta(
-            description="Trusted proxies begin each connection with the PROXY protocol, version 1 or 2, also before "
-            "TLS. It replaces runs_behind_reverse_proxy."
-        ),
-    ] = False
 
 
 class ProtocolConfig(Struct, frozen=True):
@@ -178,14 +112,7 @@ class ProtocolConfig(Struct, frozen=True):
 class LimitsConfig(swarm_config.LimitsConfig, frozen=True):
     """Caps on the swarm (docs: the swarm) and on connections. At a cap the service answers on."""
 
-    max_connections: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=10_000_000,
-            description="Connections at a time; further ones get a 503. 0: what the limit of open files allows.",
-        ),
-    ] = 0
+    max_connections: MaxConnections = 0
     max_odd_connections: Annotated[
         int,
         Meta(
@@ -195,15 +122,7 @@ class LimitsConfig(swarm_config.LimitsConfig, frozen=True):
             "wait, and get a 503 when too many do.",
         ),
     ] = 4096
-    max_connections_per_address: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=1_000_000,
-            description="Of these, for one IPv4 address or one /64 of IPv6. Proxies that are trusted have no such "
-            "limit. 0: none.",
-        ),
-    ] = 200
+    max_connections_per_address: MaxConnectionsPerAddress = 200
 
 
 class CleaningConfig(Struct, frozen=True):
@@ -225,18 +144,6 @@ class CleaningConfig(Struct, frozen=True):
     max_write_time: Annotated[
         int, Meta(ge=1, le=HOURS, description="Seconds for a client to take a reply; then the connection is cut.")
     ] = 10
-
-
-class MetricsConfig(Struct, frozen=True):
-    """Numbers for Prometheus."""
-
-    run_prometheus_endpoint: Annotated[
-        bool, Meta(description="Serve metrics for Prometheus over HTTP. Takes about 10 MB more memory.")
-    ] = False
-    prometheus_endpoint_address: Annotated[
-        str,
-        Meta(description="Address and port of the metrics. Not for the public.", extra={"kind": ENDPOINT}),
-    ] = "127.0.0.1:9001"
 
 
 class HttpConfig(Struct, frozen=True):
@@ -277,27 +184,11 @@ def worker_count(config: HttpConfig) -> int:
     return config.socket_workers or len(os.sched_getaffinity(0))
 
 
-def plain_endpoints(network: NetworkConfig) -> list[Endpoint]:
-    """Where plain HTTP is spoken."""
-    return [] if network.enable_tls else endpoints(network)
-
-
-def tls_endpoints(network: NetworkConfig) -> list[Endpoint]:
-    """Where TLS is spoken."""
-    further = [parse_endpoint(text) for text in network.tls_addresses]
-    return [*(endpoints(network) if network.enable_tls else []), *further]
-
-
 def min_interval(protocol: ProtocolConfig) -> int:
     """Seconds; half of the interval unless configured."""
     return protocol.min_interval or (protocol.peer_announce_interval + 1) // 2
 
 
 def _check(config: HttpConfig) -> None:
-    network = config.network
-    endpoints(network)
+    check_network(config.network)
     privileges.check(config.privileges)
-    if tls_endpoints(network):
-        for key in ("tls_certificate_path", "tls_private_key_path"):
-            if not getattr(network, key):
-                raise ConfigError(f"network.{key}: expected a PEM file, because TLS is on")

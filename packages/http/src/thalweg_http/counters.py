@@ -5,10 +5,10 @@ when somebody asks (Service.totals).
 from __future__ import annotations
 
 from thalweg_common._core import lib
+from thalweg_common.web.counters import IP_VERSIONS, StreamCounters
 
 from thalweg_http.answer import Answer
 
-IP_VERSIONS = (4, 6)
 REQUEST_TYPES = ("announce", "scrape", "page")
 REPLY_TYPES = ("announce", "scrape", "failure", "page", "error")
 FAILURE_REASONS = ("malformed", "denied", "full_scrape", "proxy")
@@ -63,26 +63,18 @@ class FamilyCounters:
         self.errors[reason] += 1
 
 
-class Counters:
+class Counters(StreamCounters):
     """Of everybody."""
 
     def __init__(self) -> None:
         """All at zero."""
+        super().__init__(CLOSE_REASONS, REFUSE_REASONS)
         self.families = {version: FamilyCounters() for version in IP_VERSIONS}
-        self.received_bytes = dict.fromkeys(IP_VERSIONS, 0)
-        self.sent_bytes = dict.fromkeys(IP_VERSIONS, 0)
-        self.accepted = 0
-        self.closed = dict.fromkeys(CLOSE_REASONS, 0)
-        self.refused = dict.fromkeys(REFUSE_REASONS, 0)
-        self.accept_failures = 0
         self.handed_over = 0
         self.batches = 0
         self.latency = [0] * lib.TW_LATENCY_BUCKETS
         """Bucket i: sampled batches that took less than 2**i microseconds and not less than half of that."""
         self.latency_us = 0
-        self.certificate_reloads = {"ok": 0, "failed": 0}
-        self.access_list_reloads = {"ok": 0, "failed": 0}
-        self.purged_torrents = 0
 
     def of(self, address: bytes) -> FamilyCounters:
         """The counters of a client's family."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from thalweg_common._core import ffi, lib
+from thalweg_common.web.address import Networks
 
-from thalweg_http.address import Networks
 from thalweg_http.answer import Rules, denied
 from thalweg_http.wire import dictionary, string
 

@@ -16,8 +16,9 @@ from urllib.parse import quote_from_bytes
 from thalweg_common.binding import ipv6_available, may_be_missing
 from thalweg_common.config import ConfigError, reason_of
 from thalweg_common.endpoints import Endpoint
+from thalweg_common.web.config import plain_endpoints, tls_endpoints
 
-from thalweg_http.config import HttpConfig, NetworkConfig, plain_endpoints, tls_endpoints
+from thalweg_http.config import HttpConfig, NetworkConfig
 
 TIMEOUT = 2.0  # seconds for everything together
 PEER_ID = "-TW0000-health-check"

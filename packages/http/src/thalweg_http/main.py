@@ -23,13 +23,13 @@ from thalweg_common.config import ConfigError
 from thalweg_common.config_text import effective, sample
 from thalweg_common.endpoints import parse_endpoint
 from thalweg_common.log import Log
+from thalweg_common.web.listeners import Listener, connection_limit, listen
+from thalweg_common.web.tls import TlsFiles, tls_files
 
 from thalweg_http.arguments import parse_arguments
 from thalweg_http.config import PREFIX, HttpConfig, load_config, worker_count
-from thalweg_http.listeners import Listener, connection_limit, listen
 from thalweg_http.server import Server
 from thalweg_http.service import Service
-from thalweg_http.tls import TlsFiles, tls_files
 from thalweg_http.workers import Workers
 
 PROGRAM = "thalweg-http"
@@ -81,7 +81,7 @@ def serve(config: HttpConfig, ignored: list[tuple[str, str]], status_fd: int | N
         service = Service(config, log, connection_limit(config.limits.max_connections))
         closing.callback(service.tracker.swarm.__exit__)
         workers = worker_count(config)
-        listeners = listen(config.network, log, workers)
+        listeners = listen(config.network, log, ("http", "https"), workers)
         for listener in listeners:
             closing.callback(listener.close)
         make_fast_path(service, listeners, workers, closing)

@@ -21,10 +21,10 @@ from thalweg_common.tracker_metrics import (
     process_samples,
     swarm_samples,
 )
+from thalweg_common.web.tls import TlsFiles
 
 from thalweg_http.counters import Counters, FamilyCounters
 from thalweg_http.service import Service
-from thalweg_http.tls import TlsFiles
 
 METRICS = (
     counter("thalweg_requests_total", "Requests that were read to their end.", "type", V),

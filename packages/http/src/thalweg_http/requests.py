@@ -8,34 +8,31 @@ from __future__ import annotations
 
 import h11
 import trio
+from thalweg_common.web.connection import Opened
+from thalweg_common.web.head import HeadReader, Refused
+from thalweg_common.web.pages import Page
+from thalweg_common.web.streams import GOODBYE_SECONDS, RECEIVE_SIZE, last_words, linger
 
 from thalweg_http import pages
 from thalweg_http.answer import Answer
-from thalweg_http.head import HeadReader, Refused
-from thalweg_http.pages import Page
 from thalweg_http.routes import Request, now_ms, respond
 from thalweg_http.service import Service
-from thalweg_http.streams import send_eof
 
-RECEIVE_SIZE = 16_384
 SEND_TOGETHER = 65_536  # bytes of replies to pipelined requests
 MAX_BODY = 65_536  # bytes of a body that nobody needs, read and forgotten
-LINGER_SECONDS = 2.0
-GOODBYE_SECONDS = 1.0
-TRACKER_REPLY = b"text/plain"
 
 
 class Requests:
     """Serves the requests of one connection, one after the other."""
 
-    def __init__(self, service: Service, stream: trio.abc.Stream, address: bytes, trusted: bool, secure: bool) -> None:
-        """`address`: the client's, or that of a trusted proxy; `secure`: came over TLS."""
+    def __init__(self, service: Service, opened: Opened) -> None:
+        """Nothing is read yet."""
         self._service = service
-        self._stream = stream
-        self._address = address
-        self._from_proxy = trusted and service.reads_forwarded
-        self._secure = secure
-        self._ip_version = 4 if len(address) == 4 else 6
+        self._stream = opened.stream
+        self._address = opened.address
+        self._from_proxy = opened.from_proxy
+        self._secure = opened.secure
+        self._ip_version = 4 if len(opened.address) == 4 else 6
         self._times = service.config.cleaning
         self._input = HeadReader()
         self._output = bytearray()
@@ -158,7 +155,7 @@ class Requests:
             service.count_unasked(self._address, reply)
         self._unread = http.their_state is h11.SEND_BODY
         close = self._unread or service.stopping or not service.config.network.keep_alive
-        self._output += _as_bytes(http, reply, close, asked.method)
+        self._output += pages.as_bytes(reply, http, close=close, method=asked.method)
 
     async def _flush(self) -> None:
         if self._output:
@@ -172,7 +169,7 @@ class Requests:
         """The last reply: what was wrong."""
         page = pages.error(reason)
         self._service.count_unasked(self._address, page)
-        await last_words(self._stream, page)
+        await last_words(self._stream, pages.as_bytes(page))
 
     async def _close(self) -> None:
         if self._unread or self._input.buffer:
@@ -183,39 +180,3 @@ class Requests:
     def _enter(self, phase: str, seconds: float) -> None:
         self._phase = phase
         self._scope.deadline = trio.current_time() + seconds
-
-
-async def last_words(stream: trio.abc.Stream, reply: Answer | Page) -> None:
-    """Sends a reply outside of any exchange, and gives the client a moment to read it."""
-    with trio.move_on_after(GOODBYE_SECONDS) as sending:
-        await stream.send_all(as_bytes(reply))
-    if not sending.cancelled_caught:
-        await linger(stream)
-
-
-async def linger(stream: trio.abc.Stream) -> None:
-    """Throws away what still comes in: a socket closed over unread bytes takes the reply with it."""
-    with trio.move_on_after(LINGER_SECONDS):
-        await send_eof(stream)
-        while await stream.receive_some(RECEIVE_SIZE):
-            pass
-
-
-def as_bytes(reply: Answer | Page) -> bytes:
-    """A reply outside of any exchange, after which the connection is closed."""
-    return _as_bytes(h11.Connection(h11.SERVER), reply, True, b"GET")
-
-
-def _as_bytes(http: h11.Connection, reply: Answer | Page, close: bool, method: bytes) -> bytes:
-    """A reply on the wire."""
-    status, content_type = (200, TRACKER_REPLY) if isinstance(reply, Answer) else (reply.status, reply.content_type)
-    headers = [(b"Content-Type", content_type), (b"Content-Length", b"%d" % len(reply.body))]
-    if isinstance(reply, Page):
-        headers += pages.extra_headers(reply)
-    if close:
-        headers.append((b"Connection", b"close"))
-    parts = [http.send(h11.Response(status_code=status, headers=headers, reason=pages.PHRASES[status]))]
-    if method != b"HEAD":
-        parts.append(http.send(h11.Data(data=reply.body)))
-    parts.append(http.send(h11.EndOfMessage()))
-    return b"".join(part for part in parts if part)

@@ -15,11 +15,11 @@ from msgspec import Struct
 from thalweg_common._core import lib
 from thalweg_common.status import FamilyStatus
 from thalweg_common.version import core_version
+from thalweg_common.web.address import BadForwarded, forwarded_address_untrusted
+from thalweg_common.web.pages import Page, announce_url, text_page
 
 from thalweg_http import pages
-from thalweg_http.address import BadForwarded, forwarded_address_untrusted
 from thalweg_http.answer import Answer, answer_announce_untrusted, answer_scrape_untrusted, failure
-from thalweg_http.pages import Page
 from thalweg_http.service import Service
 from thalweg_http.wire import parse_query_untrusted
 
@@ -105,13 +105,13 @@ def _page(service: Service, request: Request, path: bytes, query: bytes) -> Page
         case b"/":
             return pages.landing(_announce_urls(service, request))
         case b"/health":
-            return pages.error("stopping") if service.stopping else pages.text("healthy\n")
+            return pages.error("stopping") if service.stopping else text_page("healthy\n")
         case b"/stats":
             return _stats(service, query)
         case b"/stats.json":
             return pages.stats_json(figures(service))
         case b"/robots.txt":
-            return pages.text(pages.ROBOTS)
+            return text_page(pages.ROBOTS)
         case _:
             return pages.error("not_found")
 
@@ -120,7 +120,7 @@ def _announce_urls(service: Service, request: Request) -> list[str]:
     if service.config.network.announce_urls:
         return service.config.network.announce_urls
     hosts = request.values(b"host")
-    url = pages.announce_url(hosts[0], secure=request.secure) if hosts else None
+    url = announce_url("https" if request.secure else "http", hosts[0]) if hosts else None
     return [url] if url else service.urls
 
 

@@ -24,12 +24,12 @@ from thalweg_common.signals import EVENTS, Event
 from thalweg_common.status import Status, StatusWriter
 from thalweg_common.swarm import AccessList
 from thalweg_common.version import core_version
+from thalweg_common.web.listeners import Listener, accept_forever
+from thalweg_common.web.tls import TlsFiles
 
 from thalweg_http.connection import serve_connection
-from thalweg_http.listeners import Listener, accept_forever
 from thalweg_http.routes import family_status
 from thalweg_http.service import Service
-from thalweg_http.tls import TlsFiles
 from thalweg_http.workers import Handover, Workers
 
 SWEEP_SECONDS = 0.05

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-import trio
 from thalweg_common._core import lib
 from thalweg_common.access_list import load_access_list
 from thalweg_common.connection_limits import ConnectionLimits
 from thalweg_common.log import Log
 from thalweg_common.swarm_config import make_swarm
+from thalweg_common.web.pages import Page
+from thalweg_common.web.service import Refusal, StreamService
 
-from thalweg_http.address import Networks
-from thalweg_http.answer import Answer, Rules, Tracker
+from thalweg_http import pages
+from thalweg_http.answer import Answer, Rules, Tracker, failure
 from thalweg_http.config import HttpConfig, min_interval
 from thalweg_http.counters import Counters
-from thalweg_http.pages import Page
 
 if TYPE_CHECKING:
     from thalweg_http.workers import Workers
 
 
-class Service:
+class Service(StreamService):
     """One running service. Belongs to trio's thread."""
 
     def __init__(self, config: HttpConfig, log: Log, max_connections: int) -> None:
         """Reads the access list and makes the swarm; ConfigError."""
+        counters = Counters()
+        connections = ConnectionLimits(max_connections, config.limits.max_connections_per_address)
+        super().__init__(config.network, log, counters, connections, config.cleaning.max_request_time)
         self.config = config
-        self.log = log
+        self.counters: Counters = counters
         swarm = make_swarm(
             config.limits,
             max_peer_age=config.cleaning.max_peer_age,
@@ -39,17 +39,6 @@ class Service:
             filter_addresses=config.protocol.filter_addresses,
         )
         self.tracker = Tracker(swarm, rules_of(config), load_access_list(config.access_list))
-        self.trusted = Networks(config.network.trusted_proxies)
-        self.reads_forwarded = config.network.runs_behind_reverse_proxy and not config.network.proxy_protocol
-        self.forwarded_name = config.network.reverse_proxy_ip_header_name.lower()
-        self.counters = Counters()
-        self.connections = ConnectionLimits(max_connections, config.limits.max_connections_per_address)
-        self.started = time.monotonic()
-        self.urls: list[str] = []
-        """Where it listens, as announce URLs."""
-        self.idle: set[trio.CancelScope] = set()
-        """Of connections that may be closed at once when the service stops: nothing was asked on them."""
-        self.stopping = False
         self.workers: Workers | None = None
         """The fast path, where it is on."""
 
@@ -60,21 +49,15 @@ class Service:
             self.workers.add_to(counters)
         return counters
 
-    def stop(self) -> None:
-        """Closes what is idle, and every other connection after its reply."""
-        self.stopping = True
-        for scope in list(self.idle):
-            scope.cancel()
-
-    @contextmanager
-    def ended_when_stopping(self, seconds: float) -> Iterator[trio.CancelScope]:
-        """A scope that ends after so many seconds, or when the service stops."""
-        with trio.move_on_after(0 if self.stopping else seconds) as scope:
-            self.idle.add(scope)
-            try:
-                yield scope
-            finally:
-                self.idle.discard(scope)
+    def refusal(self, address: bytes, reason: Refusal, text: str = "") -> bytes:
+        """The last reply on a connection that gets no further, counted. `text`: what a proxy did wrong."""
+        reply: Answer | Page
+        if reason == "proxy":
+            reply = failure(self.tracker.rules, "proxy", f"misconfigured proxy: {text}".encode())
+        else:
+            reply = pages.error(reason)
+        self.count_unasked(address, reply)
+        return pages.as_bytes(reply)
 
     def count_unasked(self, address: bytes, reply: Answer | Page) -> None:
         """Counts a reply to what was no proper request."""
@@ -84,10 +67,6 @@ class Service:
             counters.failures[reply.reason or "malformed"] += 1
         else:
             counters.count_error(reply.reason or "internal")
-
-    def uptime(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.started
 
 
 def rules_of(config: HttpConfig) -> Rules:

@@ -17,13 +17,12 @@ from thalweg_common._core import ffi, lib
 from thalweg_common.ownership import owned
 from thalweg_common.signals import leave_to_main_thread
 from thalweg_common.swarm import AccessList
+from thalweg_common.web.listeners import Listener
 
 from thalweg_http import pages
 from thalweg_http.config import HttpConfig
 from thalweg_http.counters import Counters
 from thalweg_http.fast_path import c_rules
-from thalweg_http.listeners import Listener
-from thalweg_http.requests import as_bytes
 from thalweg_http.service import Service
 
 HANDOVERS_WAITING = 1024
@@ -146,7 +145,7 @@ def _options(config: HttpConfig, names_client: bool) -> Any:
     options.proxy_protocol = config.network.proxy_protocol
     options.names_client = names_client
     for name, reason in (("busy", "busy"), ("late", "timeout")):
-        reply = as_bytes(pages.error(reason))
+        reply = pages.as_bytes(pages.error(reason))
         ffi.memmove(getattr(options, name), reply, len(reply))
         setattr(options, f"{name}_size", len(reply))
     return options

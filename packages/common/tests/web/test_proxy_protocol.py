@@ -5,7 +5,7 @@ import socket
 from contextlib import suppress
 
 import pytest
-from thalweg_http.proxy_protocol import V2_SIGNATURE, BadProxyHeader, ProxyHeader, parse_proxy_header_untrusted
+from thalweg_common.web.proxy_protocol import V2_SIGNATURE, BadProxyHeader, ProxyHeader, parse_proxy_header_untrusted
 
 V4 = socket.inet_pton(socket.AF_INET, "198.51.100.7")
 V6 = socket.inet_pton(socket.AF_INET6, "2001:db8::7")

@@ -27,7 +27,7 @@ class Refused(Exception):  # noqa: N818 - what a client did, not a fault of ours
     """A request that HTTP itself does not allow, or that is too large."""
 
     def __init__(self, reason: str) -> None:
-        """`reason`: one of pages.ERRORS."""
+        """`reason`: a key of pages.ERRORS."""
         super().__init__(reason)
         self.reason = reason
 

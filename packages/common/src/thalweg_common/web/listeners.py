@@ -13,15 +13,15 @@ from contextlib import ExitStack, suppress
 
 import trio
 from msgspec import Struct
+
 from thalweg_common.binding import cannot_listen, keeps_to_ipv6, listenable, set_only_ipv6
 from thalweg_common.endpoints import Endpoint
 from thalweg_common.listen_config import only_ipv6
 from thalweg_common.log import Log
-
-from thalweg_http import pages
-from thalweg_http.config import NetworkConfig, plain_endpoints, tls_endpoints
-from thalweg_http.requests import last_words
-from thalweg_http.service import Service
+from thalweg_common.web import pages
+from thalweg_common.web.config import StreamConfig, plain_endpoints, tls_endpoints
+from thalweg_common.web.service import StreamService
+from thalweg_common.web.streams import last_words
 
 RETRY_SECONDS = 0.1
 TAKEN_AT_ONCE = 256
@@ -37,6 +37,7 @@ class Listener(Struct, frozen=True):
 
     endpoint: Endpoint
     sockets: list[socket.socket]
+    scheme: str
     secure: bool
 
     def close(self) -> None:
@@ -47,11 +48,14 @@ class Listener(Struct, frozen=True):
     @property
     def url(self) -> str:
         """As an announce URL."""
-        return f"{'https' if self.secure else 'http'}://{self.endpoint}/announce"
+        return f"{self.scheme}://{self.endpoint}/announce"
 
 
-def listen(network: NetworkConfig, log: Log, workers: int = 0) -> list[Listener]:
-    """Listens on every configured address; BindError if one cannot be had. `workers`: that plain HTTP is for."""
+def listen(network: StreamConfig, log: Log, schemes: tuple[str, str], workers: int = 0) -> list[Listener]:
+    """Listens on every configured address; BindError if one cannot be had.
+
+    `schemes`: of URLs without TLS and with it. `workers`: that plain connections are for; 0: they are Python's.
+    """
     wanted = [(endpoint, False) for endpoint in plain_endpoints(network)]
     wanted += [(endpoint, True) for endpoint in tls_endpoints(network)]
     endpoints = [endpoint for endpoint, _ in wanted]
@@ -63,7 +67,7 @@ def listen(network: NetworkConfig, log: Log, workers: int = 0) -> list[Listener]
                 alone = keeps_to_ipv6(endpoint, endpoints, only_ipv6(network))
                 sockets = _listen(endpoint, alone, network.tcp_backlog, 1 if secure else max(1, workers))
                 endpoint = endpoint._replace(port=sockets[0].getsockname()[1])
-                listeners.append(Listener(endpoint, sockets, secure))
+                listeners.append(Listener(endpoint, sockets, schemes[secure], secure))
                 undo.callback(listeners[-1].close)
         undo.pop_all()
     return listeners
@@ -84,7 +88,7 @@ def connection_limit(configured: int) -> int:
     return min(configured, possible) if configured else possible
 
 
-async def accept_forever(service: Service, listener: Listener, handle: Handle, nursery: trio.Nursery) -> None:
+async def accept_forever(service: StreamService, listener: Listener, handle: Handle, nursery: trio.Nursery) -> None:
     """Takes connections and starts a task for each, until cancelled.
 
     Many at a time: however busy those are that have been taken, the others do not wait for as many turns as they are.
@@ -112,7 +116,7 @@ async def accept_forever(service: Service, listener: Listener, handle: Handle, n
                 nursery.start_soon(_turn_away, turning_away, connection)
 
 
-async def _serve(service: Service, connection: trio.socket.SocketType, host: str, handle: Handle) -> None:
+async def _serve(service: StreamService, connection: trio.socket.SocketType, host: str, handle: Handle) -> None:
     try:
         stream = trio.SocketStream(connection)  # sets TCP_NODELAY
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -127,7 +131,7 @@ async def _turn_away(turning_away: trio.CapacityLimiter, connection: trio.socket
     with connection, suppress(trio.WouldBlock, trio.BrokenResourceError):
         turning_away.acquire_nowait()
         try:
-            await last_words(trio.SocketStream(connection), pages.error("busy"))
+            await last_words(trio.SocketStream(connection), pages.as_bytes(pages.error_page("busy")))
         finally:
             turning_away.release()
 

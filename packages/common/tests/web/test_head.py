@@ -1,7 +1,7 @@
 """Heads of requests: where they end, what is mended, what is too large."""
 
 import pytest
-from thalweg_http.head import MAX_HEAD, MAX_TARGET, HeadReader, Refused, mend
+from thalweg_common.web.head import MAX_HEAD, MAX_TARGET, HeadReader, Refused, mend
 
 PLAIN = b"GET /announce?a=b HTTP/1.1\r\nHost: x\r\n\r\n"
 

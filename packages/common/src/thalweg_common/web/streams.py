@@ -1,8 +1,12 @@
-"""A stream whose first bytes have been looked at, and are read again."""
+"""Streams: looking at the first bytes and reading them again, and closing so that a last reply arrives."""
 
 from __future__ import annotations
 
 import trio
+
+LINGER_SECONDS = 2.0
+GOODBYE_SECONDS = 1.0
+RECEIVE_SIZE = 16_384
 
 
 class Rewound(trio.abc.Stream):
@@ -53,3 +57,19 @@ async def send_eof(stream: trio.abc.Stream) -> None:
         stream = stream.stream
     if isinstance(stream, trio.abc.HalfCloseableStream):
         await stream.send_eof()
+
+
+async def last_words(stream: trio.abc.Stream, reply: bytes) -> None:
+    """Sends a reply outside of any exchange, and gives the client a moment to read it."""
+    with trio.move_on_after(GOODBYE_SECONDS) as sending:
+        await stream.send_all(reply)
+    if not sending.cancelled_caught:
+        await linger(stream)
+
+
+async def linger(stream: trio.abc.Stream) -> None:
+    """Throws away what still comes in: a socket closed over unread bytes takes the reply with it."""
+    with trio.move_on_after(LINGER_SECONDS):
+        await send_eof(stream)
+        while await stream.receive_some(RECEIVE_SIZE):
+            pass

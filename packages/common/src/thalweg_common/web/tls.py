@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 from thalweg_common.config import ConfigError, reason_of
-
-from thalweg_http.certificate import certificate_end
-from thalweg_http.config import NetworkConfig, tls_endpoints
+from thalweg_common.web.certificate import certificate_end
+from thalweg_common.web.config import StreamConfig, tls_endpoints
 
 DAYS = 86_400
 WARN_BEFORE = 14 * DAYS
@@ -56,7 +55,7 @@ class TlsFiles:
         return context, not_after
 
 
-def tls_files(network: NetworkConfig) -> TlsFiles | None:
+def tls_files(network: StreamConfig) -> TlsFiles | None:
     """The files of the configuration; None when TLS is off; ConfigError."""
     if not tls_endpoints(network):
         return None

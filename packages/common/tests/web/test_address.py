@@ -1,7 +1,14 @@
 """Whose address it is: networks, and what proxies write into headers."""
 
 import pytest
-from thalweg_http.address import BadForwarded, Networks, fold, forwarded_address_untrusted, is_network, parse_address
+from thalweg_common.web.address import (
+    BadForwarded,
+    Networks,
+    fold,
+    forwarded_address_untrusted,
+    is_network,
+    parse_address,
+)
 
 TRUSTED = Networks(["127.0.0.0/8", "10.0.0.1", "2001:db8:1::/48", "::1"])
 
