@@ -32,12 +32,13 @@ def make_service(
     protocol: ProtocolConfig = QUIET,
     cleaning: CleaningConfig | None = None,
     limits: LimitsConfig = SMALL,
+    max_connections: int = 1000,
 ) -> Service:
-    """A service that logs nothing, with room for 1000 connections."""
+    """A service that logs nothing."""
     config = HttpConfig(
         network=network or NetworkConfig(), protocol=protocol, cleaning=cleaning or CleaningConfig(), limits=limits
     )
-    return Service(config, Log("http", "off", descriptor=NOWHERE), 1000)
+    return Service(config, Log("http", "off", descriptor=NOWHERE), max_connections)
 
 
 @asynccontextmanager
