@@ -475,6 +475,136 @@ void tw_http_worker_stop(tw_http_worker *worker); /* closes everything and ends.
 const tw_http_counters *tw_http_worker_counters(const tw_http_worker *worker);
 const tw_stream_counters *tw_http_worker_stream(const tw_http_worker *worker);
 
+/* ---------------------------------------------------------------- the swarm for WebTorrent (ws_swarm.c)
+ *
+ * A peer is (connection, info hash, peer_id), whatever its address family. Connections are numbers that the shell gives
+ * and never gives again. A peer_id belongs, within its torrent, to the connection that announced it first, until that peer
+ * stops, is silent for max_peer_age, or its connection is forgotten. A connection may hold many torrents, and in one torrent
+ * several peer ids: pages share one socket among their clients, which may be told of one another.
+ *
+ * Every function may be called from any thread, but for tw_ws_swarm_free. Announcing for a connection while another thread
+ * forgets it leaves peers behind that end by age: who owns a connection forgets it last.
+ *
+ * At max_torrents or max_bytes what is there stays, and a newcomer is refused. At max_peers_per_torrent a newcomer takes
+ * the place of the one among eight random peers that has been silent longest. */
+
+typedef struct tw_ws_swarm tw_ws_swarm;
+
+typedef struct {
+    uint32_t max_peer_age;             /* seconds without an announce until a peer is gone; 1 … 1,000,000 */
+    uint32_t max_offer_age;            /* seconds for which an answer to an offer is relayed; 1 … 1,000,000 */
+    uint32_t clean_interval;           /* seconds in which every peer is looked at once; 1 … max_peer_age */
+    uint64_t max_torrents;             /* 0 = no cap */
+    uint32_t max_peers_per_torrent;    /* 1 … 1,000,000 */
+    uint32_t max_peers_per_connection; /* one for each torrent and peer_id; 1 … 1,000,000 */
+    uint32_t max_offers_per_peer;      /* of its own, unanswered: a further one displaces the oldest; 1 … 255 */
+    uint64_t max_bytes;                /* of everything stored; rounded up to 2 MiB, at most 64 GiB */
+    uint8_t seed[16];                  /* keys the hash tables: random, secret */
+} tw_ws_swarm_options;
+
+/* Owned by the caller until tw_ws_swarm_free. NULL: not enough address space, or an option out of range. */
+tw_ws_swarm *tw_ws_swarm_new(const tw_ws_swarm_options *options);
+void tw_ws_swarm_free(tw_ws_swarm *swarm); /* after the last call of any other thread has returned */
+
+#define TW_WS_OFFERS_MAX 64 /* offers relayed for one announce, at most */
+#define TW_WS_OFFER_ID_SIZE 20
+
+typedef struct {
+    uint64_t connection;
+    uint8_t info_hash[20];
+    uint8_t peer_id[20];
+    uint8_t event;            /* TW_EVENT_…; an unknown number is none */
+    bool left_nothing;        /* left = 0: a seeder */
+    uint32_t offers;          /* to relay, at most; the caller has applied its limits. TW_WS_OFFERS_MAX bounds it */
+    const uint8_t *offer_ids; /* offers · 20 bytes; borrowed for the call */
+} tw_ws_announcement;
+
+/* Whom an offer goes to. */
+typedef struct {
+    uint64_t connection;
+    uint8_t peer_id[20];
+} tw_ws_target;
+
+#define TW_WS_ANNOUNCED 0       /* stored, refreshed or, when stopped, not there any more */
+#define TW_WS_OWNED 1           /* refused: the peer_id is another connection's in this torrent */
+#define TW_WS_CONNECTION_FULL 2 /* refused: max_peers_per_connection */
+#define TW_WS_FULL 3            /* refused: max_torrents or max_bytes */
+
+typedef struct {
+    int outcome;      /* TW_WS_ANNOUNCED …; a refused announce changes nothing */
+    uint32_t targets; /* written: offer i goes to targets[i] */
+    tw_counts counts; /* as it stands after the announce */
+} tw_ws_announced;
+
+/* One announce: store, refresh or remove the peer, count, and choose a peer for each offer.
+ *
+ * `targets` takes as many as there are offers. Exactly min(offers, eligible) are chosen, uniformly without replacement
+ * (fewer only where over 64 of the peers drawn are overdue, or without memory to remember the offers); the announcer
+ * is never among them, offers of seeders and partial seeds go to downloaders only, `stopped` gets none. The offers
+ * chosen for are remembered until they are answered, their age is over, or their sender leaves.
+ * `now_ms`: monotonic milliseconds, never falling; ages count in whole seconds. Each thread has its own sampler. */
+tw_ws_announced tw_ws_swarm_announce(tw_ws_swarm *swarm, tw_sampler *sampler, const tw_ws_announcement *announcement,
+                                     uint64_t now_ms, tw_ws_target *targets);
+
+#define TW_WS_RELAY 0       /* the answer goes to `connection`; the offer is answered now */
+#define TW_WS_NO_OFFER 1    /* no such offer was relayed to this peer by that one, or it was answered, or is too old */
+#define TW_WS_TARGET_GONE 2 /* to_peer_id is not in the torrent */
+
+typedef struct {
+    int outcome;
+    uint64_t connection;
+} tw_ws_answered;
+
+/* May this connection's peer `peer_id` answer that offer of `to_peer_id`? Once, if it was relayed to this very peer. */
+tw_ws_answered tw_ws_swarm_answer(tw_ws_swarm *swarm, uint64_t connection, const uint8_t info_hash[20],
+                                  const uint8_t peer_id[20], const uint8_t to_peer_id[20], const uint8_t offer_id[20],
+                                  uint64_t now_ms);
+
+/* The connection is closed: removes its peers, in time proportional to their number. Gives that. */
+uint32_t tw_ws_swarm_forget(tw_ws_swarm *swarm, uint64_t connection);
+
+/* Counts of a torrent, zeros for an unknown one. */
+void tw_ws_swarm_scrape(tw_ws_swarm *swarm, const uint8_t info_hash[20], tw_counts *counts);
+
+/* Expire: do the share of the sweep that is due, in steps of at most `budget` records. True: more is due. A full pass
+ * takes clean_interval. While one thread sweeps, the others return at once. */
+bool tw_ws_swarm_tend(tw_ws_swarm *swarm, uint64_t now_ms, uint32_t budget);
+
+/* Expire everything that is due now, however long it takes (tests, experiments). */
+void tw_ws_swarm_expire_all(tw_ws_swarm *swarm, uint64_t now_ms);
+
+#define TW_WS_SHARDS 1024
+
+/* Removes every torrent of one shard (0 … TW_WS_SHARDS-1) that the list does not allow. Gives their number. */
+uint32_t tw_ws_swarm_purge(tw_ws_swarm *swarm, uint32_t shard, const tw_access_list *list);
+
+/* Sums. Offers handed out are pending, answered, expired, displaced or withdrawn. */
+typedef struct {
+    uint64_t torrents; /* as stored, those without peers included until the next sweep */
+    uint64_t peers;
+    uint64_t seeders;
+    uint64_t partial_seeds;
+    uint64_t offers;      /* pending: handed out, remembered and not answered */
+    uint64_t connections; /* that have peers */
+    /* Since start: */
+    uint64_t downloads;            /* completed events counted */
+    uint64_t expired_peers;        /* removed by age */
+    uint64_t removed_torrents;     /* emptied, then removed */
+    uint64_t evicted_peers;        /* removed to make room at max_peers_per_torrent */
+    uint64_t handed_offers;        /* chosen a target for */
+    uint64_t answered_offers;      /* answers relayed */
+    uint64_t expired_offers;       /* unanswered for max_offer_age */
+    uint64_t displaced_offers;     /* by newer ones of their sender at max_offers_per_peer or max_bytes */
+    uint64_t withdrawn_offers;     /* gone with their sender */
+    uint64_t refused_owned;        /* announces, by outcome */
+    uint64_t refused_connection;   /* … TW_WS_CONNECTION_FULL */
+    uint64_t refused_full;         /* … TW_WS_FULL */
+    uint64_t refused_answers;      /* TW_WS_NO_OFFER */
+    uint64_t answers_without_peer; /* TW_WS_TARGET_GONE */
+} tw_ws_swarm_totals;
+void tw_ws_swarm_get_totals(tw_ws_swarm *swarm, tw_ws_swarm_totals *totals);
+void tw_ws_swarm_get_work(tw_ws_swarm *swarm, tw_swarm_work *work);
+
 /* ---------------------------------------------------------------- for everyone (core.c) */
 
 uint64_t tw_monotonic_ms(void);

@@ -136,23 +136,23 @@ class Swarm:
         announce.numwant = numwant
         counts = ffi.new("tw_counts *")
         peers = ffi.new("uint8_t[]", numwant * len(peer) + 2)
-        found = lib.tw_swarm_announce(self.cdata, self._sampler, announce, _now(now_ms), counts, peers)
+        found = lib.tw_swarm_announce(self.cdata, self._sampler, announce, or_now(now_ms), counts, peers)
         data = bytes(ffi.buffer(peers, found * len(peer)))
-        return _counts(counts), [data[start : start + len(peer)] for start in range(0, len(data), len(peer))]
+        return read_counts(counts), [data[start : start + len(peer)] for start in range(0, len(data), len(peer))]
 
     def scrape(self, ip_version: int, info_hash: bytes) -> Counts:
         """The counts of a torrent in one family; zeros for an unknown one."""
         counts = ffi.new("tw_counts *")
         lib.tw_swarm_scrape(self.cdata, ip_version, info_hash, counts)
-        return _counts(counts)
+        return read_counts(counts)
 
     def tend(self, now_ms: int | None = None, budget: int = 4096) -> bool:
         """Does a bounded piece of the sweep that is due; whether more is due."""
-        return lib.tw_swarm_tend(self.cdata, _now(now_ms), budget)
+        return lib.tw_swarm_tend(self.cdata, or_now(now_ms), budget)
 
     def expire_all(self, now_ms: int | None = None) -> None:
         """Removes every peer whose time has come, however many they are."""
-        lib.tw_swarm_expire_all(self.cdata, _now(now_ms))
+        lib.tw_swarm_expire_all(self.cdata, or_now(now_ms))
 
     def totals(self, ip_version: int) -> Totals:
         """Sums over one family."""
@@ -208,9 +208,11 @@ def _family_of(peer: bytes) -> int:
     return _FAMILY_OF_SIZE[len(peer)]
 
 
-def _counts(counts: CData) -> Counts:
+def read_counts(counts: CData) -> Counts:
+    """A `tw_counts` as a tuple."""
     return Counts(counts.seeders, counts.leechers, counts.partial_seeds, counts.downloads)
 
 
-def _now(now_ms: int | None) -> int:
+def or_now(now_ms: int | None) -> int:
+    """The time given, or the monotonic clock's, in milliseconds."""
     return lib.tw_monotonic_ms() if now_ms is None else now_ms
