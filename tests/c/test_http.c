@@ -174,8 +174,9 @@ static int outcome_of_size(size_t line, size_t head, size_t given) {
 }
 
 static void limits_of_line_and_head(void) {
-    CHECK(outcome_of_size(HTTP_LINE_MAX, HTTP_LINE_MAX + 100, HTTP_LINE_MAX + 100) == TW_HTTP_ANSWERED);
-    CHECK(outcome_of_size(HTTP_LINE_MAX + 1, HTTP_LINE_MAX + 100, HTTP_LINE_MAX + 100) == TW_HTTP_ODD);
+    const size_t longest = strlen("GET /announce?") + HTTP_QUERY_MAX + strlen(" HTTP/1.1");
+    CHECK(outcome_of_size(longest, longest + 100, longest + 100) == TW_HTTP_ANSWERED);
+    CHECK(outcome_of_size(longest + 1, longest + 100, longest + 100) == TW_HTTP_ODD);
     CHECK(outcome_of_size(200, TW_HTTP_HEAD_MAX, TW_HTTP_HEAD_MAX) == TW_HTTP_ANSWERED);
     CHECK(outcome_of_size(200, TW_HTTP_HEAD_MAX, TW_HTTP_HEAD_MAX - 1) == TW_HTTP_SHORT);
     CHECK(outcome_of_size(200, TW_HTTP_HEAD_MAX + 1, TW_HTTP_HEAD_MAX - 1) == TW_HTTP_SHORT);

@@ -243,7 +243,7 @@ TW_INLINE bool http_read_20(http_text text, uint8_t to[20]) {
     for (int i = 0; i < 20; i++) {
         bool escaped = padded[at] == '%';
         uint8_t high = http_hex[padded[at + 1]], low = http_hex[padded[at + 2]];
-        uint8_t decoded = (uint8_t)((high - 1) << 4 | (low - 1));
+        uint8_t decoded = (uint8_t)(high * 16 + low - 17);
         good &= !escaped | (high && low);
         to[i] = escaped ? decoded : padded[at];
         at += escaped ? 3 : 1;
