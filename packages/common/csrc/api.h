@@ -320,7 +320,7 @@ typedef struct {
     uint32_t max_scrape;      /* info hashes in a scrape; what has more is for the whole path */
     bool external_ip;         /* tell clients their address (BEP 24) */
     bool both_families;       /* fill up with peers of the other family (BEP 7) */
-    char forwarded_name[65];  /* of the header in which proxies name the client, in lower case */
+    char forwarded_name[65];  /* of the header in which proxies name the client, in lower case; empty: there is none */
     tw_networks trusted;      /* of those proxies */
     uint32_t denied_size;
     uint8_t denied[512]; /* the whole body for a denied info hash, bencoded */
@@ -333,6 +333,7 @@ typedef struct {
     uint64_t announces[2]; /* answered, the denied ones included */
     uint64_t scrapes[2];
     uint64_t denied[2];
+    uint64_t ignored_forwarded; /* requests in which somebody else than a trusted proxy named the client */
 } tw_http_counters;
 
 /* What answering one request needs. The pointers are borrowed. One thread. */

@@ -318,10 +318,11 @@ static bool find_client(const tw_http_rules *rules, const tw_http_sender *sender
 
 /* ---------------------------------------------------------------- the flow */
 
-static bool begin(const tw_http_context *context, const http_head *head, tw_http_pending *pending) {
+static bool begin(const tw_http_context *context, const http_head *head, bool names_client, tw_http_pending *pending) {
     pending->used = head->size;
     pending->close = head->close;
     pending->scrape = head->scrape;
+    pending->ignored_forwarded = head->forwarded.at && !names_client;
     if (head->scrape)
         return read_scrape(head->query, context->rules, pending);
     if (!read_announce(head->query, context->rules, &pending->client, &pending->announce))
@@ -334,12 +335,12 @@ void tw_http_begin(const tw_http_context *context, const tw_http_sender *sender,
                    tw_http_pending *pending) {
     http_head head;
     int kind = http_read_head(data, size < TW_HTTP_HEAD_MAX ? size : TW_HTTP_HEAD_MAX,
-                              sender->names_client ? context->rules->forwarded_name : NULL, &head);
+                              context->rules->forwarded_name[0] ? context->rules->forwarded_name : NULL, &head);
     pending->outcome = TW_HTTP_ODD;
     if (kind == HTTP_HEAD_SHORT && size < TW_HTTP_HEAD_MAX)
         pending->outcome = TW_HTTP_SHORT;
     else if (kind == HTTP_HEAD_PLAIN && find_client(context->rules, sender, &head, &pending->client) &&
-             begin(context, &head, pending))
+             begin(context, &head, sender->names_client, pending))
         pending->outcome = TW_HTTP_ANSWERED;
 }
 
@@ -354,6 +355,7 @@ tw_http_result tw_http_finish(tw_http_context *context, const tw_http_pending *p
     uint8_t body_bytes[BODY_MAX];
     tw_writer body = tw_writer_over(body_bytes, sizeof body_bytes);
     bool close = last || pending->close;
+    context->counters->ignored_forwarded += pending->ignored_forwarded;
     if (pending->scrape)
         answer_scrape(context, pending, &body);
     else

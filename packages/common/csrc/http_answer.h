@@ -12,7 +12,8 @@ typedef struct {
     int outcome; /* TW_HTTP_…; what follows means something only with TW_HTTP_ANSWERED: it can be answered */
     size_t used;
     bool close;
-    bool scrape; /* else announce */
+    bool scrape;            /* else announce */
+    bool ignored_forwarded; /* the sender names a client, and may not */
     tw_address client;
     tw_announce announce;
     uint64_t hash;  /* of the announce's info hash */

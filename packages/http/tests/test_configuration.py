@@ -143,6 +143,11 @@ def test_min_interval_is_half_unless_told(tmp_path: Path) -> None:
             "network.trusted_proxies: expected a list of at most 256, each an ",
         ),
         ("network.keepalive = true", "unknown key network.keepalive; did you mean network.keep_alive?"),
+        (
+            'network.reverse_proxy_ip_header_name = "Content-Length"',
+            "expected the name of a header that proxies add, such as X-Forwarded-For",
+        ),
+        ('network.reverse_proxy_ip_header_name = "X: Y"', "expected the name of a header that proxies add"),
         ('network.reverse_proxy_ip_header_format = "first"', 'expected one of "last_address", got "first"'),
         ('network.tls_addresses = ["[::]:1"]', "network.tls_certificate_path: expected a PEM file, because TLS is on"),
         ("network.use_ipv4 = false\nnetwork.use_ipv6 = false", "network: expected use_ipv4 or use_ipv6 to be true"),

@@ -1,5 +1,7 @@
 """Clients behind proxies: whose address is stored and told, and what a proxy that says nothing gets."""
 
+from pathlib import Path
+
 import pytest
 import trio
 import trio.testing
@@ -17,6 +19,7 @@ from packages.http.tests.asking import (
     receive_all,
     request,
 )
+from packages.http.tests.running import LISTEN_ANYWHERE, RunningService, announce
 
 HEADER = NetworkConfig(runs_behind_reverse_proxy=True)
 PROXY = NetworkConfig(proxy_protocol=True)
@@ -168,3 +171,18 @@ def test_connections_of_one_client_behind_a_proxy_are_limited() -> None:
         return same[:12], other[:12]
 
     assert trio.run(main) == (b"HTTP/1.1 503", b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("fast_path", ["true", "false"])
+def test_a_proxy_that_is_not_trusted_is_told_of(tmp_path: Path, fast_path: str) -> None:
+    """Its clients' addresses are not believed; the log says what to do if they should be."""
+    config = (
+        LISTEN_ANYWHERE
+        + f"network.fast_path = {fast_path}\n"
+        + 'network.runs_behind_reverse_proxy = true\nnetwork.trusted_proxies = ["192.0.2.1"]\n'
+    )
+    with RunningService(tmp_path, config) as service:
+        assert b"11:external ip4:\x7f\0\0\1" in service.ask(announce(1), "X-Forwarded-For: 203.0.113.9")
+        service.wait_for_log("x-forwarded-for ignored requests=1 remedy=")
+        service.ask(announce(1))
+        assert service.log.count("ignored") == 1

@@ -12,7 +12,7 @@ from thalweg_http.wire import dictionary, string
 
 
 def c_rules(rules: Rules, forwarded_name: str, trusted: Networks) -> Any:
-    """A tw_http_rules. `forwarded_name`: in lower case.
+    """A tw_http_rules. `forwarded_name`: in lower case; empty where no proxy names clients.
 
     The header of RFC 7239 has a syntax that C does not read: it is told no name, and hands its requests over.
     """

@@ -57,6 +57,10 @@ METRICS = (
     counter(
         "thalweg_handed_over_connections_total", "Connections with a request that the fast path left to the whole path."
     ),
+    counter(
+        "thalweg_ignored_forwarded_headers_total",
+        "Announces and scrapes in which somebody outside of network.trusted_proxies named another client.",
+    ),
     counter("thalweg_batches_total", "Batches of up to 256 connections that the fast path served."),
     histogram(
         "thalweg_batch_duration_seconds",
@@ -109,6 +113,7 @@ class Samples:
         yield from _labelled("thalweg_refused_connections_total", counters.refused)
         yield from _labelled("thalweg_closed_connections_total", counters.closed)
         yield Sample("thalweg_accept_failures_total", (), counters.accept_failures)
+        yield Sample("thalweg_ignored_forwarded_headers_total", (), counters.ignored_forwarded)
         yield Sample("thalweg_handed_over_connections_total", (), counters.handed_over)
         yield Sample("thalweg_batches_total", (), counters.batches)
         buckets = latency_buckets(counters.latency)

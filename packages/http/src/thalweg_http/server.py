@@ -42,6 +42,7 @@ class Server(StreamServer):
         )
         self._service = service
         self._workers_serve = trio.CancelScope()
+        self._ignored_forwarded = 0
 
     async def run(self) -> int:
         """The exit code."""
@@ -70,6 +71,18 @@ class Server(StreamServer):
     def accept_failures(self) -> int:
         """Of both paths."""
         return self._service.totals().accept_failures
+
+    def watch(self) -> None:
+        """Also that a proxy is not trusted that should be, perhaps."""
+        super().watch()
+        ignored = self._service.totals().ignored_forwarded
+        if ignored > self._ignored_forwarded:
+            self._service.log.warn(
+                f"{self._service.forwarded_name} ignored",
+                requests=ignored - self._ignored_forwarded,
+                remedy="if they come from a proxy of yours, add it to network.trusted_proxies",
+            )
+        self._ignored_forwarded = ignored
 
     def handler(self, tls: TlsFiles | None) -> Handle:
         """What serves a connection of a listener."""

@@ -53,7 +53,8 @@ class Workers:
         """Makes everything, runs nothing. MemoryError."""
         self.failure: str | None = None
         """Why a worker ended by itself."""
-        rules = c_rules(service.tracker.rules, service.forwarded_name, service.trusted)
+        forwarded_name = service.forwarded_name if service.reads_forwarded else ""
+        rules = c_rules(service.tracker.rules, forwarded_name, service.trusted)
         swarm, limits = service.tracker.swarm.cdata, service.connections.cdata
         made = lib.tw_http_service_new(swarm, rules, _options(service.config, service.reads_forwarded), limits)
         self._service = owned(made, lib.tw_http_service_free, swarm, limits)
@@ -157,6 +158,7 @@ def _address(address: Any) -> bytes | None:
 
 
 def _add_answers(counters: Counters, answers: Any) -> None:
+    counters.ignored_forwarded += answers.ignored_forwarded
     for index, version in enumerate(IP_VERSIONS):
         family = counters.families[version]
         announces, scrapes, denied = answers.announces[index], answers.scrapes[index], answers.denied[index]

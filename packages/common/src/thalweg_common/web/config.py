@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -12,7 +13,14 @@ from thalweg_common.listen_config import MAX_ENDPOINTS, ListenConfig, endpoints
 from thalweg_common.options import ENDPOINT, Kind
 from thalweg_common.web.address import is_network
 
+_MEANINGS = {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}  # of HTTP's own
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110: a token
+
 NETWORK = Kind("an address or network such as 10.0.0.0/8", is_network)
+HEADER_NAME = Kind(
+    "the name of a header that proxies add, such as X-Forwarded-For",
+    lambda name: _HEADER_NAME.fullmatch(name) is not None and name.lower() not in _MEANINGS,
+)
 
 
 class StreamConfig(ListenConfig, frozen=True):
@@ -62,8 +70,7 @@ class StreamConfig(ListenConfig, frozen=True):
         Meta(
             description="That header, in any letter case: X-Forwarded-For, Forwarded (RFC 7239), or one of that form "
             "such as X-Real-IP.",
-            min_length=1,
-            max_length=64,
+            extra={"kind": HEADER_NAME},
         ),
     ] = "X-Forwarded-For"
     reverse_proxy_ip_header_format: Annotated[

@@ -87,7 +87,7 @@ class StreamServer(ABC):
     def start(self, chores: trio.Nursery, connections: trio.Nursery) -> None:
         """Starts what runs beside the listeners: in `chores` until the end, in `connections` what is waited for."""
         chores.start_soon(_every, SWEEP_SECONDS, self.sweep)
-        chores.start_soon(_every, WATCH_SECONDS, self._watch_accepting)
+        chores.start_soon(_every, WATCH_SECONDS, self.watch)
         chores.start_soon(self._reload_when_asked)
         if self._status.is_open:
             chores.start_soon(_every, STATUS_SECONDS, lambda: self._status.write(self.status(ready=True)))
@@ -135,7 +135,8 @@ class StreamServer(ABC):
         for listener in mine:
             listener.close()
 
-    def _watch_accepting(self) -> None:
+    def watch(self) -> None:
+        """Says what an operator must know and no request tells, every WATCH_SECONDS."""
         failures = self.accept_failures()
         if failures > self._accept_failures:
             self._log.warn("no descriptors for new connections", remedy="raise the limit of open files")
