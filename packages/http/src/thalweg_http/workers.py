@@ -8,16 +8,15 @@ Workers run from start to stop and never hold the interpreter. The control threa
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 from thalweg_common._core import ffi, lib
 from thalweg_common.ownership import owned
-from thalweg_common.signals import leave_to_main_thread
 from thalweg_common.swarm import AccessList
 from thalweg_common.web.listeners import Listener
+from thalweg_common.worker_threads import WorkerThreads
 
 from thalweg_http import pages
 from thalweg_http.config import HttpConfig
@@ -51,8 +50,6 @@ class Workers:
 
     def __init__(self, service: Service, listeners: Sequence[Listener], count: int) -> None:
         """Makes everything, runs nothing. MemoryError."""
-        self.failure: str | None = None
-        """Why a worker ended by itself."""
         forwarded_name = service.forwarded_name if service.reads_forwarded else ""
         rules = c_rules(service.tracker.rules, forwarded_name, service.trusted)
         swarm, limits = service.tracker.swarm.cdata, service.connections.cdata
@@ -61,24 +58,26 @@ class Workers:
         self._access_list: AccessList | None = None
         self.set_access_list(service.tracker.access_list)
         self._workers = [self._make_worker(listeners, number) for number in range(count)]
-        self._threads: list[threading.Thread] = []
-        self._serving = 0
-        self._stopping = False
+        self._threads = WorkerThreads(lib.tw_http_worker_run, self._workers)
 
     @property
     def bell(self) -> int:
         """A descriptor that is readable while take() has something to give."""
         return lib.tw_http_service_handover_fd(self._service)
 
+    @property
+    def failure(self) -> str | None:
+        """Why a worker ended by itself."""
+        return self._threads.failure
+
     def start(self, on_end: Callable[[], None]) -> None:
         """Starts the workers. `on_end` is called in the thread of the last one when all have ended, or one failed."""
-        self._serving = len(self._workers)
-        self._threads = [
-            threading.Thread(target=self._serve, args=(worker, on_end), name=f"worker-{number}", daemon=True)
-            for number, worker in enumerate(self._workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+
+        def ended() -> None:
+            if self.failure or not self._threads.is_serving():
+                on_end()
+
+        self._threads.start(ended)
 
     def set_access_list(self, access_list: AccessList | None) -> None:
         """Lets all workers use another list and forgets the old one. May take a second; one thread at a time."""
@@ -97,17 +96,16 @@ class Workers:
 
     def drain(self) -> None:
         """Tells the workers to take no more connections and to end with the last one. Returns at once."""
-        self._stopping = True
+        self._threads.expect_end()
         for worker in self._workers:
             lib.tw_http_worker_drain(worker)
 
     def stop(self) -> None:
         """Ends the workers, whatever they do, and waits for it."""
-        self._stopping = True
+        self._threads.expect_end()
         for worker in self._workers:
             lib.tw_http_worker_stop(worker)
-        for thread in self._threads:
-            thread.join()
+        self._threads.join()
 
     def add_to(self, counters: Counters) -> None:
         """Adds what the workers have counted."""
@@ -125,15 +123,6 @@ class Workers:
         sockets = [listener.sockets[number].fileno() for listener in listeners]
         made = lib.tw_http_worker_new(self._service, sockets, len(sockets), os.urandom(32))
         return owned(made, lib.tw_http_worker_free, self._service)
-
-    def _serve(self, worker: Any, on_end: Callable[[], None]) -> None:
-        leave_to_main_thread()
-        error = lib.tw_http_worker_run(worker)
-        if not self._stopping:
-            self.failure = os.strerror(error) if error else "ended without being asked"
-        self._serving -= 1
-        if self._serving == 0 or self.failure:
-            on_end()
 
 
 def _options(config: HttpConfig, names_client: bool) -> Any:

@@ -9,16 +9,15 @@ interpreter; one failing ends the service. The lists may be changed from one oth
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Self
 
 from thalweg_common._core import ffi, lib
 from thalweg_common.ownership import owned
-from thalweg_common.signals import leave_to_main_thread
 from thalweg_common.swarm import AccessList
 from thalweg_common.swarm_config import make_swarm
 from thalweg_common.udp_sockets import Listener
+from thalweg_common.worker_threads import WorkerThreads
 
 from thalweg_udp.config import UdpConfig
 
@@ -36,15 +35,11 @@ class Tracker:
             filter_addresses=config.protocol.filter_addresses,
         )
         self.access_list: AccessList | None = None
-        self.failure: str | None = None
-        """Why a worker ended by itself."""
         self._rules = _rules(config, secret)
         made = lib.tw_udp_service_new(self.swarm.cdata, self._rules, config.cleaning.max_connection_age)
         self._service = owned(made, lib.tw_udp_service_free, self.swarm.cdata)
         self.workers = [self._make_worker(number) for number in range(workers)]
-        self._threads: list[threading.Thread] = []
-        self._serving: set[int] = set()
-        self._stopping = False
+        self._threads = WorkerThreads(lib.tw_udp_worker_run, self.workers)
 
     def urls(self) -> list[str]:
         """Where it listens, as announce URLs."""
@@ -52,13 +47,7 @@ class Tracker:
 
     def start(self, on_end: Callable[[], None]) -> None:
         """Starts the workers. `on_end` is called in a worker's thread when it has ended, asked or by itself."""
-        self._serving = set(range(len(self.workers)))
-        self._threads = [
-            threading.Thread(target=self._serve, args=(number, on_end), name=f"worker-{number}", daemon=True)
-            for number in self._serving
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads.start(on_end)
 
     def set_access_list(self, access_list: AccessList | None) -> None:
         """Lets all workers use another list and forgets the old one. May take a second; one thread at a time."""
@@ -68,13 +57,18 @@ class Tracker:
 
     def stop(self) -> None:
         """Tells the workers to finish; returns at once."""
-        self._stopping = True
+        self._threads.expect_end()
         for worker in self.workers:
             lib.tw_udp_worker_stop(worker)
 
     def is_serving(self) -> bool:
         """Whether a worker still runs."""
-        return bool(self._serving)
+        return self._threads.is_serving()
+
+    @property
+    def failure(self) -> str | None:
+        """Why a worker ended by itself."""
+        return self._threads.failure
 
     def __enter__(self) -> Self:
         """Itself; leaving stops and frees it."""
@@ -83,8 +77,7 @@ class Tracker:
     def __exit__(self, *_: object) -> None:
         """Frees everything, workers before what they borrow. No other thread may be in a call of the core."""
         self.stop()
-        for thread in self._threads:
-            thread.join()
+        self._threads.join()
         for worker in self.workers:
             ffi.release(worker)
         ffi.release(self._service)
@@ -96,14 +89,6 @@ class Tracker:
         sockets = [listener.sockets[number].fileno() for listener in self.listeners]
         made = lib.tw_udp_worker_new(self._service, sockets, len(sockets), os.urandom(32))
         return owned(made, lib.tw_udp_worker_free, self._service)
-
-    def _serve(self, number: int, on_end: Callable[[], None]) -> None:
-        leave_to_main_thread()
-        error = lib.tw_udp_worker_run(self.workers[number])
-        if not self._stopping:
-            self.failure = os.strerror(error) if error else "ended without being asked"
-        self._serving.discard(number)
-        on_end()
 
 
 def _rules(config: UdpConfig, secret: bytes) -> object:
