@@ -606,6 +606,64 @@ typedef struct {
 void tw_ws_swarm_get_totals(tw_ws_swarm *swarm, tw_ws_swarm_totals *totals);
 void tw_ws_swarm_get_work(tw_ws_swarm *swarm, tw_swarm_work *work);
 
+/* ---------------------------------------------------------------- WebSocket frames (ws_frames.c, RFC 6455) */
+
+/* Close codes (section 7.4.1) that a server gives here itself. */
+#define TW_WS_PROTOCOL_ERROR 1002
+#define TW_WS_NO_CODE 1005 /* never sent: a close without a code */
+#define TW_WS_BAD_TEXT 1007
+#define TW_WS_TOO_BIG 1009
+
+/* Payload bytes, at most. */
+typedef struct {
+    uint32_t max_frame; /* of one data frame */
+    uint32_t max_message;
+} tw_ws_limits;
+
+/* Where a connection is in the frames of its client. All zeros at first; the fields are the reader's own. */
+typedef struct {
+    uint32_t message_size; /* of a message of which the end is missing */
+    uint32_t frame_left;   /* payload bytes still to come in a data frame */
+    uint8_t mask[4];       /* for them */
+    uint8_t opcode;        /* of that message; 0: there is none */
+    uint8_t utf8;          /* where in a character its text so far ends */
+    bool final;            /* its last frame has begun */
+    bool ended;            /* by a close or an error */
+} tw_ws_frames;
+
+/* Bytes in a buffer of the caller: what was kept of earlier ones, and what has been read behind them. */
+typedef struct {
+    uint8_t *start; /* of what was kept */
+    uint8_t *at;    /* start + message_size of the frames: what is to be looked at */
+    uint8_t *end;
+} tw_ws_input;
+
+#define TW_WS_MORE 0 /* nothing more in these bytes. Those from start to end are to be kept, if there are any */
+#define TW_WS_TEXT_MESSAGE 1
+#define TW_WS_BINARY_MESSAGE 2
+#define TW_WS_PINGED 3 /* to be answered with a pong of the same payload */
+#define TW_WS_PONGED 4
+#define TW_WS_CLOSED 5  /* by the client; the payload is its reason */
+#define TW_WS_REFUSED 6 /* the connection is to be closed with this code */
+
+/* Bytes that are kept beside those of a message, at most: all but one of the longest control frame. */
+#define TW_WS_KEPT_MAX 130
+
+typedef struct {
+    int kind;
+    uint16_t code;    /* TW_WS_CLOSED, TW_WS_REFUSED */
+    uint8_t *payload; /* unmasked, in the input; until the next call */
+    size_t size;
+} tw_ws_event;
+
+/* The next event in the input, which is unmasked in place and goes on behind it. After TW_WS_MORE the kept bytes stand
+ * before whatever is read next, in this buffer or another; an idle connection keeps none. After TW_WS_CLOSED and
+ * TW_WS_REFUSED all that comes is dropped. Touches nothing but its arguments. */
+tw_ws_event tw_ws_next(tw_ws_frames *frames, const tw_ws_limits *limits, tw_ws_input *input);
+
+/* A whole frame as a server sends it: payload and no mask. Gives its size, 0: there is not so much room. */
+size_t tw_ws_write_frame(uint8_t opcode, const uint8_t *payload, size_t size, uint8_t *to, size_t room);
+
 /* ---------------------------------------------------------------- for everyone (core.c) */
 
 uint64_t tw_monotonic_ms(void);
