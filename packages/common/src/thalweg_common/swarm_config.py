@@ -33,7 +33,7 @@ class LimitsConfig(Struct, frozen=True):
 
 def make_swarm(limits: LimitsConfig, *, max_peer_age: int, clean_interval: int, filter_addresses: bool) -> Swarm:
     """An empty swarm with these caps, ages in seconds; ConfigError when the memory is not to be had."""
-    max_bytes = limits.max_memory_mib * MIB or max(64 * MIB, min(available_memory() // 2, 1 << 36))
+    max_bytes = memory_for(limits.max_memory_mib)
     try:
         return Swarm(
             max_peer_age=max_peer_age,
@@ -44,6 +44,14 @@ def make_swarm(limits: LimitsConfig, *, max_peer_age: int, clean_interval: int, 
             filter_addresses=filter_addresses,
         )
     except MemoryError as error:
-        raise ConfigError(
-            f"limits.max_memory_mib: the system does not give {max_bytes // MIB} MiB of address space"
-        ) from error
+        raise no_memory(max_bytes) from error
+
+
+def memory_for(max_memory_mib: int) -> int:
+    """The bytes that a swarm may take, as configured."""
+    return max_memory_mib * MIB or max(64 * MIB, min(available_memory() // 2, 1 << 36))
+
+
+def no_memory(max_bytes: int) -> ConfigError:
+    """What to say when a swarm of so many bytes cannot be made."""
+    return ConfigError(f"limits.max_memory_mib: the system does not give {max_bytes // MIB} MiB of address space")

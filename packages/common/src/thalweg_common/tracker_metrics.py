@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from thalweg_common.memory import resident_bytes
 from thalweg_common.metrics import Metric, Sample
-from thalweg_common.swarm import AccessList, Swarm
+from thalweg_common.swarm import AccessList, Swarm, Work
 from thalweg_common.version import core_version
 
 V = "ip_version"
@@ -39,6 +39,13 @@ def latency_buckets(latency: Sequence[int]) -> list[tuple[str, float]]:
     return buckets
 
 
+WORK_METRICS = (
+    counter("thalweg_swept_records_total", "Peer records looked at for expiry."),
+    counter("thalweg_sweeps_total", "Times every peer was looked at for expiry."),
+    gauge("thalweg_swarm_used_bytes", "Memory in torrents, peers and their tables."),
+    gauge("thalweg_swarm_reserved_bytes", "Memory taken from the system for them."),
+    gauge("thalweg_swarm_max_bytes", "Memory they may take (limits.max_memory_mib)."),
+)
 SWARM_METRICS = (
     gauge("thalweg_torrents", "Torrents.", V),
     gauge("thalweg_peers", "Peers, seeders included.", V),
@@ -52,11 +59,7 @@ SWARM_METRICS = (
         "thalweg_evicted_torrents_total", "Torrents removed to make room at limits.max_torrents or max_memory_mib.", V
     ),
     counter("thalweg_refused_peers_total", "Peers answered but not stored: no room could be made.", V),
-    counter("thalweg_swept_records_total", "Peer records looked at for expiry."),
-    counter("thalweg_sweeps_total", "Times every peer was looked at for expiry."),
-    gauge("thalweg_swarm_used_bytes", "Memory in torrents, peers and their tables."),
-    gauge("thalweg_swarm_reserved_bytes", "Memory taken from the system for them."),
-    gauge("thalweg_swarm_max_bytes", "Memory they may take (limits.max_memory_mib)."),
+    *WORK_METRICS,
 )
 ACCESS_LIST_METRICS = (
     gauge("thalweg_access_list_info_hashes", "Info hashes in the access list."),
@@ -78,7 +81,11 @@ def swarm_samples(swarm: Swarm) -> Iterator[Sample]:
             field = metric.name.removeprefix("thalweg_").removesuffix("_total")
             if V in metric.labels:
                 yield Sample(metric.name, (str(ip_version),), getattr(totals, field))
-    work = swarm.work()
+    yield from work_samples(swarm.work())
+
+
+def work_samples(work: Work) -> Iterator[Sample]:
+    """Of WORK_METRICS."""
     yield Sample("thalweg_swept_records_total", (), work.swept_records)
     yield Sample("thalweg_sweeps_total", (), work.full_sweeps)
     yield Sample("thalweg_swarm_used_bytes", (), work.bytes_used)

@@ -21,7 +21,6 @@ from thalweg_common.binding import BindError
 from thalweg_common.command import FAILED, MISUSED, become_ordinary, complain, open_status, write_out
 from thalweg_common.config import ConfigError
 from thalweg_common.config_text import effective, sample
-from thalweg_common.endpoints import parse_endpoint
 from thalweg_common.log import Log
 from thalweg_common.web.listeners import Listener, connection_limit, listen
 from thalweg_common.web.tls import TlsFiles, tls_files
@@ -86,7 +85,7 @@ def serve(config: HttpConfig, ignored: list[tuple[str, str]], status_fd: int | N
             closing.callback(listener.close)
         make_fast_path(service, listeners, workers, closing)
         service.urls = [listener.url for listener in listeners]
-        serve_metrics(service, tls, closing)
+        open_metrics(service, tls, closing)
         become_ordinary(config.privileges, log)
         for key, reason in ignored:
             log.info(f"ignored {key}", reason=reason)
@@ -106,22 +105,15 @@ def make_fast_path(service: Service, listeners: list[Listener], count: int, clos
         closing.callback(service.workers.stop)
 
 
-def serve_metrics(service: Service, tls: TlsFiles | None, closing: ExitStack) -> None:
+def open_metrics(service: Service, tls: TlsFiles | None, closing: ExitStack) -> None:
     """Opens the Prometheus endpoint where it is wanted; only then its libraries are loaded."""
     settings = service.config.metrics
-    if not settings.run_prometheus_endpoint:
-        return
-    from thalweg_common import metrics
+    if settings.run_prometheus_endpoint:
+        from thalweg_common.web.metrics import serve_metrics
 
-    from thalweg_http.metrics import METRICS, Samples
+        from thalweg_http.metrics import METRICS, Samples
 
-    collection = metrics.Collection(Samples(service, tls, time.time()))
-    closing.callback(collection.close)
-    try:
-        endpoint = metrics.serve(parse_endpoint(settings.prometheus_endpoint_address), METRICS, collection)
-    except metrics.MetricsError as error:
-        raise BindError(str(error)) from error
-    service.log.info("serving metrics", url=f"http://{endpoint}/metrics")
+        serve_metrics(service, settings, METRICS, Samples(service, tls, time.time()), closing)
 
 
 if __name__ == "__main__":

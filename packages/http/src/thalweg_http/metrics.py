@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from thalweg_common.metrics import Sample
 from thalweg_common.tracker_metrics import (
@@ -13,13 +13,18 @@ from thalweg_common.tracker_metrics import (
     PROCESS_METRICS,
     SWARM_METRICS,
     V,
-    access_list_samples,
     counter,
-    gauge,
     histogram,
     latency_buckets,
     process_samples,
     swarm_samples,
+)
+from thalweg_common.web.metrics import (
+    CERTIFICATE_METRICS,
+    STREAM_METRICS,
+    labelled,
+    reload_samples,
+    stream_samples,
 )
 from thalweg_common.web.tls import TlsFiles
 
@@ -41,18 +46,12 @@ METRICS = (
         V,
     ),
     counter("thalweg_error_replies_total", "Replies with a status of HTTP's own, by what was wrong.", "reason", V),
-    counter("thalweg_received_bytes_total", "Bytes received, behind TLS.", V),
-    counter("thalweg_sent_bytes_total", "Bytes of replies, before TLS.", V),
-    counter("thalweg_accepted_connections_total", "Connections taken from the kernel."),
+    *STREAM_METRICS,
     counter(
         "thalweg_refused_connections_total",
         "Connections turned away: beyond limits.max_connections, or those of one address, or limits.max_odd_connections"
         " (whole_path), with a 503; memory: too much was kept for slow clients.",
         "reason",
-    ),
-    counter("thalweg_closed_connections_total", "Connections that are over, by how they ended.", "reason"),
-    counter(
-        "thalweg_accept_failures_total", "Times that connections could not be taken for want of descriptors or memory."
     ),
     counter(
         "thalweg_handed_over_connections_total", "Connections with a request that the fast path left to the whole path."
@@ -66,16 +65,9 @@ METRICS = (
         "thalweg_batch_duration_seconds",
         "From the fast path's waking up to the last reply's hand-over; one batch in 16 is timed.",
     ),
-    gauge("thalweg_connections", "Open connections."),
-    gauge("thalweg_max_connections", "Connections there may be."),
     *SWARM_METRICS,
     *ACCESS_LIST_METRICS,
-    counter("thalweg_certificate_reloads_total", "Reloads of the TLS files.", "result"),
-    gauge(
-        "thalweg_certificate_end_time_seconds",
-        "When the TLS certificate ends, in Unix time.",
-        optional="network.tls_certificate_path",
-    ),
+    *CERTIFICATE_METRICS,
     *PROCESS_METRICS,
 )
 
@@ -95,40 +87,23 @@ class Samples:
         counters = service.totals()
         for version, family in counters.families.items():
             yield from _family_samples(str(version), family)
-            yield Sample("thalweg_received_bytes_total", (str(version),), counters.received_bytes[version])
-            yield Sample("thalweg_sent_bytes_total", (str(version),), counters.sent_bytes[version])
-        yield from self._connection_samples(counters)
+        yield from stream_samples(service, counters)
+        yield from _path_samples(counters)
         yield from swarm_samples(service.tracker.swarm)
-        yield from access_list_samples(
-            service.tracker.access_list, counters.access_list_reloads, counters.purged_torrents
-        )
-        yield from _labelled("thalweg_certificate_reloads_total", counters.certificate_reloads)
-        if self._tls is not None:
-            yield Sample("thalweg_certificate_end_time_seconds", (), self._tls.not_after)
+        yield from reload_samples(counters, service.tracker.access_list, self._tls)
         yield from process_samples(self._started_at)
 
-    def _connection_samples(self, counters: Counters) -> Iterator[Sample]:
-        connections = self._service.connections
-        yield Sample("thalweg_accepted_connections_total", (), counters.accepted)
-        yield from _labelled("thalweg_refused_connections_total", counters.refused)
-        yield from _labelled("thalweg_closed_connections_total", counters.closed)
-        yield Sample("thalweg_accept_failures_total", (), counters.accept_failures)
-        yield Sample("thalweg_ignored_forwarded_headers_total", (), counters.ignored_forwarded)
-        yield Sample("thalweg_handed_over_connections_total", (), counters.handed_over)
-        yield Sample("thalweg_batches_total", (), counters.batches)
-        buckets = latency_buckets(counters.latency)
-        yield Sample("thalweg_batch_duration_seconds", (), counters.latency_us / 1e6, buckets)
-        yield Sample("thalweg_connections", (), connections.open)
-        yield Sample("thalweg_max_connections", (), connections.most)
+
+def _path_samples(counters: Counters) -> Iterator[Sample]:
+    yield Sample("thalweg_ignored_forwarded_headers_total", (), counters.ignored_forwarded)
+    yield Sample("thalweg_handed_over_connections_total", (), counters.handed_over)
+    yield Sample("thalweg_batches_total", (), counters.batches)
+    buckets = latency_buckets(counters.latency)
+    yield Sample("thalweg_batch_duration_seconds", (), counters.latency_us / 1e6, buckets)
 
 
 def _family_samples(version: str, family: FamilyCounters) -> Iterator[Sample]:
-    yield from _labelled("thalweg_requests_total", family.requests, version)
-    yield from _labelled("thalweg_replies_total", family.replies, version)
-    yield from _labelled("thalweg_failure_replies_total", family.failures, version)
-    yield from _labelled("thalweg_error_replies_total", family.errors, version)
-
-
-def _labelled(name: str, values: Mapping[str, int], *more: str) -> Iterator[Sample]:
-    for label, value in values.items():
-        yield Sample(name, (label, *more), value)
+    yield from labelled("thalweg_requests_total", family.requests, version)
+    yield from labelled("thalweg_replies_total", family.replies, version)
+    yield from labelled("thalweg_failure_replies_total", family.failures, version)
+    yield from labelled("thalweg_error_replies_total", family.errors, version)
