@@ -28,7 +28,11 @@ TRIO = {
     "sortedcontainers",
     "trio",
 }  # with h11, for services that use both
-SERVICES = {"thalweg-udp": set[str](), "thalweg-http": TRIO}  # and what they need beside thalweg-common's
+SERVICES = {
+    "thalweg-udp": set[str](),
+    "thalweg-http": TRIO,
+    "thalweg-ws": TRIO | {"wsproto"},
+}  # and what they need beside thalweg-common's
 DEADLINE = 30  # seconds for what takes one
 NOT_OURS = {"pip", "setuptools"}  # what an empty environment has
 DEPENDENCIES = {"cffi", "pycparser", "msgspec", "prometheus_client"}  # of thalweg-common, and theirs

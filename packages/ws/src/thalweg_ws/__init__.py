@@ -1,0 +1,1 @@
+"""A WebTorrent tracker: it introduces browsers to each other over WebSocket."""
