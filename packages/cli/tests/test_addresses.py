@@ -60,3 +60,13 @@ def test_own_addresses_can_be_bound() -> None:
     own = machine_addresses()
     assert all(usable(address) for address in own)
     assert not [address for address in own if address.startswith(("127.", "169.254.", "fe80:")) or address == "::1"]
+
+
+def test_what_is_given_to_others_is_not_chosen() -> None:
+    """Services that will share a transport get neighbouring ports, although none of them listens yet."""
+    port = choose_port(["127.0.0.1"], 0, "TCP")
+    assert choose_port(["127.0.0.1"], port, "TCP", {port}) == port + 1
+    with pytest.raises(PortError, match="no TCP port behind 65535"):
+        choose_port(["127.0.0.1"], 65535, "TCP", {65535})
+    first = choose_port(["127.0.0.1"], None, "TCP")
+    assert choose_port(["127.0.0.1"], None, "TCP", {first}) > first

@@ -146,14 +146,16 @@ def test_a_service_that_dies_ends_the_run() -> None:
         announce_port(output)
         os.kill(children(process.pid)[0], signal.SIGKILL)
         assert process.wait(START_SECONDS) == 1
-        assert re.search(rb"thalweg run: the (udp|http) service was ended by signal 9", output.rest())
+        assert re.search(rb"thalweg run: the (udp|http|ws) service was ended by signal 9", output.rest())
 
 
-def test_http_joins_the_suite() -> None:
+def test_http_and_webtorrent_join_the_suite() -> None:
     """Its announce URLs are printed with the others, and it has its own line."""
     with running(*HERE) as (_, output):
         output.wait_for(rb"http://\[::1\]:\d+/announce")
+        output.wait_for(rb"ws://\[::1\]:\d+/announce")
         output.wait_for(rb"http: IPv4 \d+ requests/s \d+ torrents \d+ peers; IPv6 .*; [\d.]+ MiB\n")
+        output.wait_for(rb"ws: IPv4 \d+ requests/s \d+ torrents \d+ peers; IPv6 .*; [\d.]+ MiB\n")
 
 
 def test_a_bad_configuration_file_is_the_services_word(tmp_path: Path) -> None:

@@ -7,14 +7,16 @@ import fcntl
 import socket
 import struct
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, suppress
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 FIRST_PORT = 6969
 """What trackers use by tradition; the search for a free port begins there."""
 PORTS_TRIED = 100
+LAST_PORT = 65535
 
 Transport = Literal["UDP", "TCP"]
 _SOCKET_KINDS = {"UDP": socket.SOCK_DGRAM, "TCP": socket.SOCK_STREAM}
@@ -38,18 +40,26 @@ def usable(address: str) -> bool:
     return True
 
 
-def choose_port(addresses: Sequence[str], wanted: int | None, transport: Transport = "UDP") -> int:
-    """A port that is free on all addresses: the wanted one (0: any), or the first one from FIRST_PORT on."""
+def choose_port(
+    addresses: Sequence[str], wanted: int | None, transport: Transport = "UDP", given: Collection[int] = ()
+) -> int:
+    """A port that is free on all addresses: the wanted one (0: any), or the first one from FIRST_PORT on.
+
+    `given`: to others, who do not listen yet. Where the wanted one is among them, it is the next one.
+    """
     if wanted:
-        return _claim(addresses, wanted, transport)
+        port = next(port for port in count(wanted) if port not in given)
+        if port > LAST_PORT:
+            raise PortError(f"no {transport} port behind {wanted} for another service; choose a lower --port")
+        return _claim(addresses, port, transport)
     for address in addresses:
         _claim([address], 0, transport)  # what is wrong with an address is wrong with every port
     candidates = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if wanted is None else [0] * PORTS_TRIED
     for candidate in candidates:
-        try:
-            return _claim(addresses, candidate, transport)
-        except PortError:
-            continue
+        with suppress(PortError):
+            port = _claim(addresses, candidate, transport) if candidate not in given else candidate
+            if port not in given:
+                return port
     raise PortError(
         f"no free {transport} port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1}; name one with --port"
     )

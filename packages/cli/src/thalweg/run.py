@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import trio
 
-from thalweg.addresses import FIRST_PORT, WILDCARDS, PortError, choose_port, reachable_as, usable
+from thalweg.addresses import FIRST_PORT, WILDCARDS, PortError, Transport, choose_port, reachable_as, usable
 from thalweg.run_table import HEADINGS, ServiceView, frame, status_line
 from thalweg.screen import Screen, is_screen
 from thalweg.services import SERVICES, Service, installed_services, start_command
@@ -26,7 +26,7 @@ SUMMARY = "run the installed tracker services here, in the foreground, with a li
 EXAMPLES = f"""\
 examples:
   thalweg run
-      on all addresses of this machine, port {FIRST_PORT} or the next free one
+      on all addresses of this machine, port {FIRST_PORT} or the next free one; WebTorrent one behind HTTP
   thalweg run --bind 127.0.0.1 --port 8000
       for this machine only, on another port
   thalweg run --config-udp /etc/thalweg/udp.toml
@@ -86,11 +86,15 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
     """The command of each service to start, by its name."""
     services = installed_services()
     if not services:
-        raise UsageError("no service is installed; install thalweg-udp or thalweg-http")
-    return {service.name: [*start_command(service), *_options(service, arguments, folder)] for service in services}
+        raise UsageError("no service is installed; install thalweg-udp, thalweg-http or thalweg-ws")
+    given: dict[Transport, set[int]] = {"TCP": set(), "UDP": set()}
+    return {
+        service.name: [*start_command(service), *_options(service, arguments, folder, given[service.transport])]
+        for service in services
+    }
 
 
-def _options(service: Service, arguments: argparse.Namespace, folder: Path) -> list[str]:
+def _options(service: Service, arguments: argparse.Namespace, folder: Path, given: set[int]) -> list[str]:
     """The service's own options: the operator's configuration file, or one made from --port and --bind."""
     own: Path | None = getattr(arguments, f"config_{service.name}")
     if own is not None:
@@ -98,9 +102,10 @@ def _options(service: Service, arguments: argparse.Namespace, folder: Path) -> l
             raise UsageError(f"--config-{service.name} says where to listen; leave out --port and --bind")
         return ["-c", str(own)]
     addresses = _listen_addresses(arguments.bind)
-    port = choose_port(addresses, _checked_port(arguments.port), service.transport)
-    if arguments.port is None and port != FIRST_PORT:
-        print(f"{service.transport} port {FIRST_PORT} is taken, using {port}.", flush=True)
+    port = choose_port(addresses, _checked_port(arguments.port), service.transport, given)
+    if arguments.port is None and port != FIRST_PORT + len(given):
+        print(f"{service.transport} port {FIRST_PORT + len(given)} is taken, using {port}.", flush=True)
+    given.add(port)
     made = folder / f"{service.name}.toml"
     made.write_text(service.configure(addresses, port))
     return ["-c", str(made)]

@@ -33,6 +33,7 @@ def _configure(addresses: Sequence[str], port: int) -> str:
 SERVICES = (
     Service("udp", "thalweg-udp", "UDP", _configure),
     Service("http", "thalweg-http", "TCP", _configure),
+    Service("ws", "thalweg-ws", "TCP", _configure),
 )
 
 
