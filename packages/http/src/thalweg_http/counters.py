@@ -71,7 +71,6 @@ class Counters(StreamCounters):
         super().__init__(CLOSE_REASONS, REFUSE_REASONS)
         self.families = {version: FamilyCounters() for version in IP_VERSIONS}
         self.handed_over = 0
-        self.ignored_forwarded = 0
         self.batches = 0
         self.latency = [0] * lib.TW_LATENCY_BUCKETS
         """Bucket i: sampled batches that took less than 2**i microseconds and not less than half of that."""

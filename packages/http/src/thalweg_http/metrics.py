@@ -56,10 +56,6 @@ METRICS = (
     counter(
         "thalweg_handed_over_connections_total", "Connections with a request that the fast path left to the whole path."
     ),
-    counter(
-        "thalweg_ignored_forwarded_headers_total",
-        "Announces and scrapes in which somebody outside of network.trusted_proxies named another client.",
-    ),
     counter("thalweg_batches_total", "Batches of up to 256 connections that the fast path served."),
     histogram(
         "thalweg_batch_duration_seconds",
@@ -95,7 +91,6 @@ class Samples:
 
 
 def _path_samples(counters: Counters) -> Iterator[Sample]:
-    yield Sample("thalweg_ignored_forwarded_headers_total", (), counters.ignored_forwarded)
     yield Sample("thalweg_handed_over_connections_total", (), counters.handed_over)
     yield Sample("thalweg_batches_total", (), counters.batches)
     buckets = latency_buckets(counters.latency)

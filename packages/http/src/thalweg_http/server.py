@@ -17,6 +17,7 @@ from thalweg_common.memory import resident_bytes
 from thalweg_common.status import Status, StatusWriter
 from thalweg_common.swarm import AccessList
 from thalweg_common.version import core_version
+from thalweg_common.web.counters import StreamCounters
 from thalweg_common.web.listeners import Handle, Listener
 from thalweg_common.web.server import StreamServer
 from thalweg_common.web.tls import TlsFiles
@@ -42,7 +43,6 @@ class Server(StreamServer):
         )
         self._service = service
         self._workers_serve = trio.CancelScope()
-        self._ignored_forwarded = 0
 
     async def run(self) -> int:
         """The exit code."""
@@ -68,21 +68,9 @@ class Server(StreamServer):
         """Whether it speaks TLS, or there are no workers."""
         return listener.secure or self._service.workers is None
 
-    def accept_failures(self) -> int:
+    def totals(self) -> StreamCounters:
         """Of both paths."""
-        return self._service.totals().accept_failures
-
-    def watch(self) -> None:
-        """Also that a proxy is not trusted that should be, perhaps."""
-        super().watch()
-        ignored = self._service.totals().ignored_forwarded
-        if ignored > self._ignored_forwarded:
-            self._service.log.warn(
-                f"{self._service.forwarded_name} ignored",
-                requests=ignored - self._ignored_forwarded,
-                remedy="if they come from a proxy of yours, add it to network.trusted_proxies",
-            )
-        self._ignored_forwarded = ignored
+        return self._service.totals()
 
     def handler(self, tls: TlsFiles | None) -> Handle:
         """What serves a connection of a listener."""

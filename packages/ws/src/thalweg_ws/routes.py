@@ -79,6 +79,8 @@ def _upgrade(service: Service, request: Request) -> Upgraded | Page:
         if request.from_proxy:
             values = request.values(service.forwarded_name.encode("ascii", "replace"))
             address = forwarded_address_untrusted(service.forwarded_name, values, service.trusted)
+        elif service.reads_forwarded and request.values(service.forwarded_name.encode("ascii", "replace")):
+            service.counters.ignored_forwarded += 1
     except BadForwarded as error:
         return pages.error("proxy", str(error))
     protocol = WSConnection(ConnectionType.SERVER)

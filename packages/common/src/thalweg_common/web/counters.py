@@ -21,6 +21,8 @@ class StreamCounters:
         self.closed = dict.fromkeys(close_reasons, 0)
         self.refused = dict.fromkeys(refuse_reasons, 0)
         self.accept_failures = 0
+        self.ignored_forwarded = 0
+        """Requests in which somebody who is no trusted proxy named another client."""
         self.certificate_reloads = {"ok": 0, "failed": 0}
         self.access_list_reloads = {"ok": 0, "failed": 0}
         self.purged_torrents = 0

@@ -26,6 +26,10 @@ STREAM_METRICS = (
     counter(
         "thalweg_accept_failures_total", "Times that connections could not be taken for want of descriptors or memory."
     ),
+    counter(
+        "thalweg_ignored_forwarded_headers_total",
+        "Requests in which somebody outside of network.trusted_proxies named another client.",
+    ),
     gauge("thalweg_connections", "Open connections."),
     gauge("thalweg_max_connections", "Connections there may be."),
 )
@@ -48,6 +52,7 @@ def stream_samples(service: StreamService, counters: StreamCounters) -> Iterator
     yield from labelled("thalweg_refused_connections_total", counters.refused)
     yield from labelled("thalweg_closed_connections_total", counters.closed)
     yield Sample("thalweg_accept_failures_total", (), counters.accept_failures)
+    yield Sample("thalweg_ignored_forwarded_headers_total", (), counters.ignored_forwarded)
     yield Sample("thalweg_connections", (), service.connections.open)
     yield Sample("thalweg_max_connections", (), service.connections.most)
 

@@ -23,6 +23,7 @@ from thalweg_common.signals import EVENTS, Event
 from thalweg_common.status import Status, StatusWriter
 from thalweg_common.swarm import AccessList
 from thalweg_common.version import core_version
+from thalweg_common.web.counters import StreamCounters
 from thalweg_common.web.listeners import Handle, Listener, accept_forever
 from thalweg_common.web.service import StreamService
 from thalweg_common.web.tls import TlsFiles
@@ -59,6 +60,7 @@ class StreamServer(ABC):
         self._stop_timeout = stop_timeout
         self._reload_asked = trio.Event()
         self._accept_failures = 0
+        self._ignored_forwarded = 0
 
     @abstractmethod
     def handler(self, tls: TlsFiles | None) -> Handle:
@@ -87,7 +89,7 @@ class StreamServer(ABC):
     def start(self, chores: trio.Nursery, connections: trio.Nursery) -> None:
         """Starts what runs beside the listeners: in `chores` until the end, in `connections` what is waited for."""
         chores.start_soon(_every, SWEEP_SECONDS, self.sweep)
-        chores.start_soon(_every, WATCH_SECONDS, self.watch)
+        chores.start_soon(_every, WATCH_SECONDS, self._watch)
         chores.start_soon(self._reload_when_asked)
         if self._status.is_open:
             chores.start_soon(_every, STATUS_SECONDS, lambda: self._status.write(self.status(ready=True)))
@@ -99,9 +101,9 @@ class StreamServer(ABC):
         """Lets everything end soon that is served: nothing new has come from the listeners since."""
         self._stream_service.stop()
 
-    def accept_failures(self) -> int:
-        """Times that connections could not be taken, so far."""
-        return self._stream_service.counters.accept_failures
+    def totals(self) -> StreamCounters:
+        """What has been counted."""
+        return self._stream_service.counters
 
     async def run(self) -> int:
         """The exit code."""
@@ -135,12 +137,19 @@ class StreamServer(ABC):
         for listener in mine:
             listener.close()
 
-    def watch(self) -> None:
+    def _watch(self) -> None:
         """Says what an operator must know and no request tells, every WATCH_SECONDS."""
-        failures = self.accept_failures()
-        if failures > self._accept_failures:
+        totals = self.totals()
+        if totals.accept_failures > self._accept_failures:
             self._log.warn("no descriptors for new connections", remedy="raise the limit of open files")
-        self._accept_failures = failures
+        self._accept_failures = totals.accept_failures
+        if totals.ignored_forwarded > self._ignored_forwarded:
+            self._log.warn(
+                f"{self._stream_service.forwarded_name} ignored",
+                requests=totals.ignored_forwarded - self._ignored_forwarded,
+                remedy="if they come from a proxy of yours, add it to network.trusted_proxies",
+            )
+        self._ignored_forwarded = totals.ignored_forwarded
 
     def _tell_ready(self) -> None:
         self._log.info("serving", addresses=self._stream_service.urls, version=core_version())
