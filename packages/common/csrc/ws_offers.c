@@ -47,8 +47,9 @@ static uint32_t room_for(const tw_ws_swarm *swarm, uint32_t offers) {
 }
 
 static void shrink(tw_ws_swarm *swarm, tw_ws_peer *sender) {
-    if (sender->offers_held <= sender->offers_room / 4)
-        resize(swarm, sender, room_for(swarm, sender->offers_held));
+    uint32_t room = room_for(swarm, sender->offers_held);
+    if (room < sender->offers_room && sender->offers_held <= sender->offers_room / 4)
+        resize(swarm, sender, room);
 }
 
 void tw_ws_offers_expire(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ws_peer *sender, uint32_t now) {

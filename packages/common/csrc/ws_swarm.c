@@ -9,8 +9,7 @@
 
 #include <stdlib.h>
 
-#define CANDIDATES 8u   /* looked at when a peer is to make room */
-#define OVERDUE_MAX 64u /* met in one announce */
+#define CANDIDATES 8u /* looked at when a peer is to make room */
 
 /* What every step of a call needs; the shard is locked. */
 typedef struct {
@@ -66,22 +65,13 @@ static void end(const tw_ws_call *call) {
     tw_lock_give(&call->shard->lock);
 }
 
-static void expire_peer(const tw_ws_call *call, tw_ref ref) {
-    tw_ws_remove_peer(call->swarm, call->shard, ref);
-    call->shard->sums.expired_peers++;
-}
-
 /* The torrent's peer with this peer_id, or 0; torrent 0 has none. */
 static tw_ref find_peer(const tw_ws_call *call, tw_ref torrent, const uint8_t peer_id[20]) {
     tw_ref ref = torrent ? tw_ws_find_peer(call->swarm, call->shard, torrent, peer_id) : 0;
     if (!ref || !tw_ws_overdue(call->swarm, tw_ws_peer_at(call->swarm, ref), call->now))
         return ref;
-    expire_peer(call, ref);
+    tw_ws_expire_peer(call->swarm, call->shard, ref);
     return 0;
-}
-
-static uint64_t owner_of(const tw_ws_swarm *swarm, const tw_ws_peer *peer) {
-    return tw_ws_connection_at(swarm, peer->connection)->number;
 }
 
 static tw_counts counts_of(const tw_ws_torrent *torrent) {
@@ -91,76 +81,6 @@ static tw_counts counts_of(const tw_ws_torrent *torrent) {
         .partial_seeds = torrent->peers - torrent->seeders - torrent->downloaders,
         .downloads = torrent->downloads,
     };
-}
-
-/* ---------------------------------------------------------------- choosing */
-
-/* The peers that offers of one announce are drawn from: two stretches of the torrent's order, in each of which those
- * already drawn stand first. Drawing is a step of Fisher and Yates' shuffle, in the order itself. */
-typedef struct {
-    uint32_t start[2], left[2];
-} tw_ws_urn;
-
-static void exchange_first(const tw_ws_swarm *swarm, const tw_ws_torrent *torrent, tw_ws_urn *urn, int part,
-                           uint32_t position) {
-    tw_ws_swap(swarm, torrent, position, urn->start[part]++);
-    urn->left[part]--;
-}
-
-/* All but the announcer; for seeders and partial seeds the downloaders alone. */
-static tw_ws_urn fill_urn(const tw_ws_swarm *swarm, const tw_ws_torrent *torrent, const tw_ws_peer *announcer) {
-    bool downloads = announcer->state == TW_WS_DOWNLOADER;
-    tw_ws_urn urn = {
-        .start = {0, torrent->downloaders},
-        .left = {torrent->downloaders, downloads ? torrent->peers - torrent->downloaders : 0},
-    };
-    if (downloads)
-        exchange_first(swarm, torrent, &urn, 0, announcer->position);
-    return urn;
-}
-
-/* A peer at random, each as likely as any other that is left; there is one. */
-static tw_ref draw(const tw_ws_swarm *swarm, const tw_ws_torrent *torrent, tw_ws_urn *urn, tw_random *random) {
-    uint32_t number = tw_random_below(random, urn->left[0] + urn->left[1]);
-    int part = number >= urn->left[0];
-    number -= part ? urn->left[0] : 0;
-    tw_ref ref = tw_ws_order(swarm, torrent)[urn->start[part] + number];
-    exchange_first(swarm, torrent, urn, part, urn->start[part] + number);
-    return ref;
-}
-
-/* Draws up to `wanted` peers that are not overdue. The overdue ones it meets are removed in the end, for that changes the
- * order. Gives their number; recipients are the serials of the targets. */
-static uint32_t choose(const tw_ws_call *call, const tw_ws_peer *announcer, tw_random *random, uint32_t wanted,
-                       tw_ws_target *targets, uint32_t *recipients) {
-    const tw_ws_torrent *torrent = tw_ws_torrent_at(call->swarm, announcer->torrent);
-    tw_ws_urn urn = fill_urn(call->swarm, torrent, announcer);
-    tw_ref overdue[OVERDUE_MAX];
-    uint32_t chosen = 0, met = 0;
-    while (chosen < wanted && met < OVERDUE_MAX && urn.left[0] + urn.left[1] > 0) {
-        tw_ref ref = draw(call->swarm, torrent, &urn, random);
-        const tw_ws_peer *peer = tw_ws_peer_at(call->swarm, ref);
-        if (tw_ws_overdue(call->swarm, peer, call->now)) {
-            overdue[met++] = ref;
-            continue;
-        }
-        recipients[chosen] = peer->serial;
-        targets[chosen].connection = owner_of(call->swarm, peer);
-        memcpy(targets[chosen++].peer_id, peer->peer_id, 20);
-    }
-    while (met > 0)
-        expire_peer(call, overdue[--met]);
-    return chosen;
-}
-
-/* Chooses a target for each offer and remembers that. */
-static uint32_t hand_out(const tw_ws_call *call, tw_ws_peer *sender, tw_random *random,
-                         const tw_ws_announcement *announcement, tw_ws_target *targets) {
-    uint32_t recipients[TW_WS_OFFERS_MAX], wanted = announcement->offers;
-    wanted = wanted < TW_WS_OFFERS_MAX ? wanted : TW_WS_OFFERS_MAX;
-    uint32_t chosen = choose(call, sender, random, wanted, targets, recipients);
-    return tw_ws_offers_remember(call->swarm, call->shard, sender, announcement->offer_ids, recipients, chosen,
-                                 call->now);
 }
 
 /* ---------------------------------------------------------------- storing */
@@ -235,7 +155,7 @@ static int settle(const tw_ws_call *call, tw_ref *torrent, uint32_t hash, const 
                   tw_random *random, tw_ref *stored) {
     tw_ref peer = find_peer(call, *torrent, announcement->peer_id);
     int outcome = TW_WS_ANNOUNCED;
-    if (peer && owner_of(call->swarm, tw_ws_peer_at(call->swarm, peer)) != announcement->connection)
+    if (peer && tw_ws_owner_of(call->swarm, tw_ws_peer_at(call->swarm, peer)) != announcement->connection)
         return TW_WS_OWNED;
     if (announcement->event == TW_EVENT_STOPPED) {
         if (peer)
@@ -248,6 +168,16 @@ static int settle(const tw_ws_call *call, tw_ref *torrent, uint32_t hash, const 
         refresh(call, peer, announcement);
     *stored = peer;
     return outcome;
+}
+
+/* Chooses a target for each offer and remembers that. */
+static uint32_t hand_out(const tw_ws_call *call, tw_ws_peer *sender, tw_random *random,
+                         const tw_ws_announcement *announcement, tw_ws_target *targets) {
+    uint32_t recipients[TW_WS_OFFERS_MAX], wanted = announcement->offers;
+    wanted = wanted < TW_WS_OFFERS_MAX ? wanted : TW_WS_OFFERS_MAX;
+    uint32_t chosen = tw_ws_choose(call->swarm, call->shard, sender, random, wanted, call->now, targets, recipients);
+    return tw_ws_offers_remember(call->swarm, call->shard, sender, announcement->offer_ids, recipients, chosen,
+                                 call->now);
 }
 
 tw_ws_announced tw_ws_swarm_announce(tw_ws_swarm *swarm, tw_sampler *sampler, const tw_ws_announcement *announcement,
@@ -272,7 +202,7 @@ static tw_ref answered_peer(const tw_ws_call *call, tw_ref torrent, uint64_t con
     tw_ws_swarm *swarm = call->swarm;
     tw_ref from = find_peer(call, torrent, peer_id);
     *outcome = TW_WS_NO_OFFER;
-    if (!from || owner_of(swarm, tw_ws_peer_at(swarm, from)) != connection)
+    if (!from || tw_ws_owner_of(swarm, tw_ws_peer_at(swarm, from)) != connection)
         return 0;
     tw_ref to = find_peer(call, torrent, to_peer_id);
     *outcome = to ? TW_WS_NO_OFFER : TW_WS_TARGET_GONE;
@@ -292,7 +222,7 @@ tw_ws_answered tw_ws_swarm_answer(tw_ws_swarm *swarm, uint64_t connection, const
     tw_ref torrent = tw_ws_find_torrent(swarm, call.shard, hash, info_hash);
     tw_ref to = answered_peer(&call, torrent, connection, peer_id, to_peer_id, offer_id, &answered.outcome);
     if (to)
-        answered.connection = owner_of(swarm, tw_ws_peer_at(swarm, to));
+        answered.connection = tw_ws_owner_of(swarm, tw_ws_peer_at(swarm, to));
     call.shard->sums.refused_answers += answered.outcome == TW_WS_NO_OFFER;
     call.shard->sums.answers_without_peer += answered.outcome == TW_WS_TARGET_GONE;
     end(&call);

@@ -102,6 +102,11 @@ TW_INLINE tw_ws_connection *tw_ws_connection_at(const tw_ws_swarm *swarm, tw_ref
     return tw_pool_at(&swarm->pool, ref);
 }
 
+/* The number of the connection that a peer belongs to. */
+TW_INLINE uint64_t tw_ws_owner_of(const tw_ws_swarm *swarm, const tw_ws_peer *peer) {
+    return tw_ws_connection_at(swarm, peer->connection)->number;
+}
+
 /* The high bits of a torrent's hash choose the shard, the low ones its bucket there. */
 TW_INLINE tw_ws_shard *tw_ws_shard_of(tw_ws_swarm *swarm, uint32_t hash) {
     return &swarm->shards[hash / (UINT32_MAX / TW_WS_SHARDS + 1)];
@@ -146,6 +151,7 @@ void tw_ws_remove_torrent(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ref ref); /
 int tw_ws_add_peer(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ref torrent, uint64_t connection,
                    const uint8_t peer_id[20], tw_ref *added);
 void tw_ws_remove_peer(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ref ref);
+void tw_ws_expire_peer(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ref ref); /* removes it and counts that */
 void tw_ws_set_state(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ref ref, uint8_t state);
 
 /* Exchanges two peers of a torrent's order. */
@@ -154,6 +160,14 @@ void tw_ws_swap(const tw_ws_swarm *swarm, const tw_ws_torrent *torrent, uint32_t
 TW_INLINE tw_ref *tw_ws_order(const tw_ws_swarm *swarm, const tw_ws_torrent *torrent) {
     return tw_pool_at(&swarm->pool, torrent->order);
 }
+
+/* ---------------------------------------------------------------- choosing (ws_choose.c) */
+
+/* Draws `wanted` peers for a stored announcer's offers, or as many as there are: never itself or one that is overdue; for
+ * seeders and partial seeds downloaders alone. Gives their number; recipients are the serials of the targets. The caller
+ * holds the shard's lock. */
+uint32_t tw_ws_choose(tw_ws_swarm *swarm, tw_ws_shard *shard, const tw_ws_peer *announcer, tw_random *random,
+                      uint32_t wanted, uint32_t now, tw_ws_target *targets, uint32_t *recipients);
 
 /* ---------------------------------------------------------------- offers (ws_offers.c)
  * The caller holds the shard's lock. */

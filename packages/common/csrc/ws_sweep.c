@@ -8,10 +8,8 @@ static uint32_t sweep_peers(tw_ws_swarm *swarm, tw_ws_shard *shard, uint32_t buc
         tw_ws_peer *peer = tw_ws_peer_at(swarm, ref);
         next = peer->link.next;
         tw_ws_offers_expire(swarm, shard, peer, now);
-        if (tw_ws_overdue(swarm, peer, now)) {
-            tw_ws_remove_peer(swarm, shard, ref);
-            shard->sums.expired_peers++;
-        }
+        if (tw_ws_overdue(swarm, peer, now))
+            tw_ws_expire_peer(swarm, shard, ref);
     }
     return looked_at;
 }

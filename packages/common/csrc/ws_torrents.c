@@ -5,8 +5,6 @@
  */
 #include "ws_swarm.h"
 
-#include "lock.h"
-
 #define FIRST_ROOM 4u /* references: the smallest block of a pool */
 
 uint32_t tw_ws_torrent_hash(const tw_ws_swarm *swarm, const uint8_t info_hash[20]) {
@@ -188,6 +186,11 @@ void tw_ws_remove_peer(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ref ref) {
     tw_ws_connection_leave(swarm, ref);
     give_peer(swarm, ref);
     shard->sums.peers--;
+}
+
+void tw_ws_expire_peer(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ref ref) {
+    tw_ws_remove_peer(swarm, shard, ref);
+    shard->sums.expired_peers++;
 }
 
 void tw_ws_set_state(tw_ws_swarm *swarm, tw_ws_shard *shard, tw_ref ref, uint8_t state) {
