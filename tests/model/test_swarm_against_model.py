@@ -2,19 +2,14 @@
 
 The swarm changes how it keeps a torrent at about 3 and 128 peers, and keeps downloaders apart from the others; the
 bulk rules walk across those sizes in both directions.
-
-The examples are the same on every run, so that a red build can be repeated at once. THALWEG_EXPLORE=n draws n new
-random ones instead; a failure prints what to paste to repeat it.
 """
 
-import os
-
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from thalweg_common._core import lib
 
 from .core import Core, info_hash_of, peer_of
+from .exploring import MACHINE_SETTINGS
 from .model import Model, state_of
 
 TORRENTS = [info_hash_of(number) for number in range(3)]
@@ -191,16 +186,6 @@ class SwarmMachine(RuleBasedStateMachine):
         return {torrent: model.counts(torrent, self.now).low for torrent in model.torrents}
 
 
-EXPLORE = int(os.environ.get("THALWEG_EXPLORE", "0"))
-
 TestSwarmAgainstModel = SwarmMachine.TestCase
-TestSwarmAgainstModel.settings = settings(
-    derandomize=not EXPLORE,
-    max_examples=EXPLORE or 200,
-    stateful_step_count=40,
-    print_blob=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+TestSwarmAgainstModel.settings = MACHINE_SETTINGS
 TestSwarmAgainstModel.__doc__ = "The core agrees with the model whatever is called in whatever order."

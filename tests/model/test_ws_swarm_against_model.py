@@ -1,15 +1,14 @@
 """WebTorrent's swarm and a model of dictionaries are told the same and must say the same."""
 
-import os
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from thalweg_common.swarm import AccessList
 from thalweg_common.ws_swarm import AnswerOutcome, WsSwarm
 
 from .core import info_hash_of
+from .exploring import MACHINE_SETTINGS
 from .ws_model import WsModel
 
 MAX_PEER_AGE, MAX_OFFER_AGE = 100, 40
@@ -83,6 +82,17 @@ class WsSwarmMachine(RuleBasedStateMachine):
         self.model.judge_announce(connection, torrent, peer_id, event, left_nothing, offers, self.now, told)
         for target in told.targets:
             self.relayed.append((target.connection, torrent, target.peer_id, peer_id, offers[target.offer]))
+
+    @precondition(lambda self: any(self.model.everybody()))
+    @rule(data=st.data(), event=events, left_nothing=st.booleans(), offers=offers)
+    def announce_again(self, data: st.DataObject, event: int, left_nothing: bool, offers: Sequence[bytes]) -> None:
+        """Somebody who is there announces anything, under its own name."""
+        stored = [
+            (self.open.index(peer.connection), torrent, peer_id)
+            for torrent, peers in self.model.torrents.items()
+            for peer_id, peer in peers.peers.items()
+        ]
+        self.announce(*data.draw(st.sampled_from(stored)), event, left_nothing, offers)
 
     @rule(torrent=torrents, seeders=st.integers(0, 12))
     def all_announce(self, torrent: bytes, seeders: int) -> None:
@@ -175,16 +185,6 @@ class WsSwarmMachine(RuleBasedStateMachine):
         assert totals.partial_seeds == sum(counts.partial_seeds for counts in scraped)
 
 
-EXPLORE = int(os.environ.get("THALWEG_EXPLORE", "0"))
-
 TestWsSwarmAgainstModel = WsSwarmMachine.TestCase
-TestWsSwarmAgainstModel.settings = settings(
-    derandomize=not EXPLORE,
-    max_examples=EXPLORE or 200,
-    stateful_step_count=40,
-    print_blob=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+TestWsSwarmAgainstModel.settings = MACHINE_SETTINGS
 TestWsSwarmAgainstModel.__doc__ = "The core agrees with the model whatever is called in whatever order."

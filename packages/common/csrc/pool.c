@@ -235,6 +235,20 @@ void tw_pool_give(tw_pool *pool, tw_ref ref, size_t bytes) {
     give_run(pool, ref / GRAINS_PER_SPAN, order);
 }
 
+bool tw_pool_move(tw_pool *pool, tw_ref *ref, size_t from, size_t to, size_t kept) {
+    if (from && to && tw_pool_block(from) == tw_pool_block(to))
+        return true;
+    tw_ref fresh = to ? tw_pool_take(pool, to) : 0;
+    if (to && !fresh)
+        return false;
+    if (kept)
+        memcpy(tw_pool_at(pool, fresh), tw_pool_at(pool, *ref), kept);
+    if (from)
+        tw_pool_give(pool, *ref, from);
+    *ref = fresh;
+    return true;
+}
+
 uint64_t tw_pool_used(tw_pool *pool) {
     tw_lock_take(&pool->lock);
     uint64_t used = pool->large;

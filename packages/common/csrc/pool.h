@@ -55,6 +55,10 @@ tw_ref tw_pool_take(tw_pool *pool, size_t bytes);
 /* Gives back a block taken for `bytes` (or for any number with the same tw_pool_block). Any thread. */
 void tw_pool_give(tw_pool *pool, tw_ref ref, size_t bytes);
 
+/* Moves a block taken for `from` bytes (0: there is none, *ref is 0) to one for `to` bytes (0: to none), and its first
+ * `kept` bytes with it. False: the cap is reached; nothing changed. Any thread, as far as the block is its own. */
+bool tw_pool_move(tw_pool *pool, tw_ref *ref, size_t from, size_t to, size_t kept);
+
 TW_INLINE void *tw_pool_at(const tw_pool *pool, tw_ref ref) {
     return pool->base + (size_t)ref * TW_POOL_GRAIN;
 }

@@ -18,14 +18,10 @@ static uint64_t fingerprint_of(const tw_ws_swarm *swarm, const uint8_t offer_id[
 
 /* Moves the offers to a block for `room` of them (0: to none). False: no memory; nothing changed. */
 static bool resize(tw_ws_swarm *swarm, tw_ws_peer *sender, uint32_t room) {
-    tw_ref fresh = room ? tw_pool_take(&swarm->pool, room * sizeof(tw_ws_offer)) : 0;
-    if (room && !fresh)
+    const size_t size = sizeof(tw_ws_offer);
+    if (!tw_pool_move(&swarm->pool, &sender->offers, sender->offers_room * size, room * size,
+                      sender->offers_held * size))
         return false;
-    if (room && sender->offers_held)
-        memcpy(tw_pool_at(&swarm->pool, fresh), offers_of(swarm, sender), sender->offers_held * sizeof(tw_ws_offer));
-    if (sender->offers_room)
-        tw_pool_give(&swarm->pool, sender->offers, sender->offers_room * sizeof(tw_ws_offer));
-    sender->offers = fresh;
     sender->offers_room = (uint8_t)room;
     return true;
 }

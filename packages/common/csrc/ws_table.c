@@ -12,21 +12,16 @@ static void push(const tw_pool *pool, tw_ws_table *table, tw_ref ref) {
 
 /* Moves the directory to one of `room` buckets. False: no memory; nothing changed. */
 static bool resize_directory(tw_pool *pool, tw_ws_table *table, uint32_t room) {
-    tw_ref fresh = tw_pool_take(pool, room * sizeof(tw_ref));
-    if (!fresh)
+    if (!tw_pool_move(pool, &table->directory, table->room * sizeof(tw_ref), room * sizeof(tw_ref),
+                      table->buckets * sizeof(tw_ref)))
         return false;
-    memcpy(tw_pool_at(pool, fresh), tw_pool_at(pool, table->directory), table->buckets * sizeof(tw_ref));
-    tw_pool_give(pool, table->directory, table->room * sizeof(tw_ref));
-    table->directory = fresh;
     table->room = room;
     return true;
 }
 
 static bool open_directory(tw_pool *pool, tw_ws_table *table) {
-    table->directory = tw_pool_take(pool, FIRST_ROOM * sizeof(tw_ref));
-    if (!table->directory)
+    if (!resize_directory(pool, table, FIRST_ROOM))
         return false;
-    table->room = FIRST_ROOM;
     table->buckets = 1;
     *tw_ws_bucket(pool, table, 0) = 0;
     return true;
@@ -74,8 +69,8 @@ void tw_ws_table_remove(tw_pool *pool, tw_ws_table *table, tw_ref ref) {
         at = &tw_ws_link_at(pool, *at)->next;
     *at = link->next;
     if (--table->entries == 0) {
-        tw_pool_give(pool, table->directory, table->room * sizeof(tw_ref));
-        *table = (tw_ws_table){0};
+        table->buckets = 0;
+        resize_directory(pool, table, 0);
         return;
     }
     for (int merges = 0; merges < 2 && table->entries < table->buckets / 2; merges++)

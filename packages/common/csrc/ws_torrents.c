@@ -92,14 +92,9 @@ void tw_ws_swap(const tw_ws_swarm *swarm, const tw_ws_torrent *torrent, uint32_t
 
 /* Moves the order to a block for `room` references (0: to none). False: no memory; nothing changed. */
 static bool resize_order(tw_ws_swarm *swarm, tw_ws_torrent *torrent, uint32_t room) {
-    tw_ref fresh = room ? tw_pool_take(&swarm->pool, room * sizeof(tw_ref)) : 0;
-    if (room && !fresh)
+    if (!tw_pool_move(&swarm->pool, &torrent->order, torrent->room * sizeof(tw_ref), room * sizeof(tw_ref),
+                      torrent->peers * sizeof(tw_ref)))
         return false;
-    if (room && torrent->peers)
-        memcpy(tw_pool_at(&swarm->pool, fresh), tw_ws_order(swarm, torrent), torrent->peers * sizeof(tw_ref));
-    if (torrent->room)
-        tw_pool_give(&swarm->pool, torrent->order, torrent->room * sizeof(tw_ref));
-    torrent->order = fresh;
     torrent->room = room;
     return true;
 }

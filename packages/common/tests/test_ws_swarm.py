@@ -23,6 +23,15 @@ def test_an_offer_and_its_answer() -> None:
         assert swarm.scrape(A) == told.counts
 
 
+def test_a_download_counts_once() -> None:
+    """Each stored peer completes once, however often it says so; the count outlives it."""
+    with WsSwarm() as swarm:
+        for event in (Event.COMPLETED, Event.COMPLETED, Event.NONE, Event.COMPLETED, Event.STOPPED):
+            swarm.announce(1, A, ALICE, event=event)
+        assert swarm.scrape(A) == Counts(0, 0, 0, 1)
+        assert swarm.announce(2, A, BOB, event=Event.COMPLETED).counts == Counts(1, 0, 0, 2)
+
+
 def test_a_closed_connection_leaves_everything() -> None:
     """Its peers are gone from all torrents, and nobody else's."""
     with WsSwarm() as swarm:
