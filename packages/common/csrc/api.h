@@ -386,6 +386,7 @@ void tw_limits_leave(tw_limits *limits);
 void tw_limits_leave_prefix(tw_limits *limits, const tw_address *address);
 
 uint32_t tw_limits_open(const tw_limits *limits);
+bool tw_limits_nearly_full(const tw_limits *limits); /* less than a sixty-fourth of the cap is left */
 
 /* ---------------------------------------------------------------- HTTP sockets (stream_shell.c) */
 
@@ -435,7 +436,8 @@ void tw_http_handover_clear(tw_http_handover *taken);
 #define TW_CLOSED_BROKEN 4  /* the client is gone */
 #define TW_CLOSED_REFUSED 5 /* turned away */
 #define TW_CLOSED_STOPPING 6
-#define TW_CLOSED_REASONS 7
+#define TW_CLOSED_DISPLACED 7 /* idle, and its place was needed */
+#define TW_CLOSED_REASONS 8
 
 /* Why connections were turned away. */
 #define TW_REFUSED_CONNECTIONS 0 /* cap on all */
@@ -449,7 +451,7 @@ typedef struct {
     uint64_t accepted;
     uint64_t accept_failures; /* for want of descriptors or memory */
     uint64_t handed_over;
-    uint64_t closed[7];
+    uint64_t closed[8];
     uint64_t refused[4];
     uint64_t busy[2]; /* replies to those turned away */
     uint64_t late[2]; /* replies to requests that took too long */

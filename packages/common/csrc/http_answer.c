@@ -313,7 +313,9 @@ static bool read_forwarded(const tw_http_rules *rules, http_text value, tw_addre
 static bool find_client(const tw_http_rules *rules, const tw_http_sender *sender, const http_head *head,
                         tw_address *client) {
     *client = sender->address;
-    return !sender->names_client || (head->forwarded.at && read_forwarded(rules, head->forwarded, client));
+    if (!sender->names_client)
+        return true;
+    return head->forwarded.at && !head->forwarded_twice && read_forwarded(rules, head->forwarded, client);
 }
 
 /* ---------------------------------------------------------------- the flow */

@@ -56,7 +56,8 @@ typedef struct {
     bool close;  /* the client asked for the connection to be closed after this */
     http_text query;
     http_text host, forwarded; /* values of headers; at is NULL where there is none */
-    size_t size;               /* of the head, to the end of the empty line */
+    bool forwarded_twice;
+    size_t size; /* of the head, to the end of the empty line */
 } http_head;
 
 /* What a byte may be part of. The fast path takes printable ASCII: what else may stand there, the whole path decides. */
@@ -140,8 +141,10 @@ TW_INLINE bool http_keep_once(http_text *kept, http_text value) {
 /* False: the request is odd. `forwarded_name` is in lower case, or NULL. */
 TW_INLINE bool http_keep_header(http_text name, http_text value, const char *forwarded_name, http_head *head) {
     value = http_trim(value);
-    if (forwarded_name && http_is_word(name, forwarded_name))
-        return http_keep_once(&head->forwarded, value);
+    if (forwarded_name && http_is_word(name, forwarded_name)) {
+        head->forwarded_twice |= !http_keep_once(&head->forwarded, value);
+        return true; /* whether it matters, depends on who the sender is */
+    }
     switch (http_lower(*name.at)) {
     case 'c':
         if (http_is_word(name, "connection")) {

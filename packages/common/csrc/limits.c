@@ -61,6 +61,10 @@ uint32_t tw_limits_open(const tw_limits *limits) {
     return atomic_load(&limits->open);
 }
 
+bool tw_limits_nearly_full(const tw_limits *limits) {
+    return atomic_load(&limits->open) >= limits->most - limits->most / 64;
+}
+
 /* ---------------------------------------------------------------- prefixes */
 
 /* IPv4 stands in an IPv6 prefix of multicast, where no source is. */

@@ -111,19 +111,22 @@ static void say_goodbye(tw_http_worker *worker, connection *c, bool more_to_come
 }
 
 /* A reply that answers nothing, as the last one. */
-static void say_last(tw_http_worker *worker, connection *c, const uint8_t *reply, size_t size, uint8_t ending) {
+static void say_last(tw_http_worker *worker, connection *c, const uint8_t *reply, size_t size, bool more_to_come) {
     ssize_t sent = send(c->socket, reply, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0)
         worker->stream.sent_bytes[family(c)] += (size_t)sent;
-    c->ending = ending;
-    say_goodbye(worker, c, true);
+    say_goodbye(worker, c, more_to_come);
 }
 
+/* Most have sent their request by now: it is thrown away. Of the others only so many are waited for. */
 static void turn_away(tw_http_worker *worker, connection *c, int reason) {
     const tw_http_options *options = &worker->service->options;
+    bool heard = recv(c->socket, worker->input, sizeof worker->input, 0) > 0;
+    bool may_linger = c->counted || worker->turned_away <= TURNED_AWAY_MAX;
     worker->stream.refused[reason]++;
     worker->stream.busy[family(c)]++;
-    say_last(worker, c, options->busy, options->busy_size, TW_CLOSED_REFUSED);
+    c->ending = TW_CLOSED_REFUSED;
+    say_last(worker, c, options->busy, options->busy_size, !heard && may_linger);
 }
 
 static void give_up(tw_http_worker *worker, connection *c) {
@@ -399,9 +402,6 @@ void tw_connection_begin(tw_http_worker *worker, int socket, const tw_address *p
     if (!c) {
         close(socket);
         worker->stream.closed[TW_CLOSED_BROKEN]++;
-    } else if (!c->counted && worker->turned_away > TURNED_AWAY_MAX) {
-        worker->stream.refused[TW_REFUSED_CONNECTIONS]++;
-        tw_connection_end(worker, c, TW_CLOSED_REFUSED);
     } else if (!c->counted) {
         turn_away(worker, c, TW_REFUSED_CONNECTIONS);
     } else if ((c->awaits_header || admit(worker, c)) && !tw_connection_take_input(worker, c, NULL)) {
@@ -414,7 +414,8 @@ void tw_connection_end_overdue(tw_http_worker *worker, connection *c) {
     const tw_http_options *options = &worker->service->options;
     if (c->phase == REQUEST && !c->awaits_header) {
         worker->stream.late[family(c)]++;
-        say_last(worker, c, options->late, options->late_size, TW_CLOSED_REQUEST);
+        c->ending = TW_CLOSED_REQUEST;
+        say_last(worker, c, options->late, options->late_size, true);
     } else {
         tw_connection_end(worker, c, c->phase == LINGER ? c->ending : reasons[c->phase]);
     }

@@ -25,6 +25,8 @@
 #define LINGER_MS 2000      /* for a client to close after the last reply */
 #define ACCEPT_PAUSE_MS 100 /* after running out of descriptors */
 #define LATENCY_SAMPLE 16   /* one batch in so many is timed */
+#define SETTLED_MS 2000     /* a connection that has been idle for so long may be displaced … */
+#define DISPLACED_MAX 64    /* … with so many others at a time */
 
 /* ---------------------------------------------------------------- the service */
 
@@ -237,6 +239,22 @@ static void end_everything(tw_http_worker *worker) {
             tw_connection_end(worker, c, TW_CLOSED_STOPPING);
 }
 
+/* Where connections or descriptors run out, those that have been idle longest make room. A client that is not done asks
+ * on a new connection; one that found no place would have got nothing. */
+static void displace_idle(tw_http_worker *worker) {
+    const uint64_t duration = worker->queues[IDLE].duration_ms;
+    const uint64_t latest = worker->now_ms + (duration > SETTLED_MS ? duration - SETTLED_MS : 0);
+    if (!worker->accept_again_ms && !tw_limits_nearly_full(worker->service->limits))
+        return;
+    for (int i = 0; i < DISPLACED_MAX; i++) {
+        connection *c = first_in(worker, IDLE);
+        if (!c || c->deadline.due_ms > latest)
+            return;
+        if (!tw_connection_take_input(worker, c, NULL))
+            tw_connection_end(worker, c, TW_CLOSED_DISPLACED);
+    }
+}
+
 static bool is_listener(const tw_http_worker *worker, const void *source) {
     const int *listener = source;
     return listener >= worker->listeners && listener < worker->listeners + worker->count;
@@ -278,6 +296,7 @@ static void serve(tw_http_worker *worker, const struct epoll_event *events, int 
     worker->context.access_list = tw_access_adopt(&worker->service->access, &worker->access);
     for (int i = 0; i < count; i += AHEAD)
         serve_together(worker, events + i, count - i < AHEAD ? count - i : AHEAD);
+    displace_idle(worker);
     if (worker->state == SERVING && atomic_load(&worker->asked) == DRAINING)
         begin_to_drain(worker);
     tw_access_drop(&worker->access);

@@ -31,10 +31,10 @@ SMALL = LimitsConfig(max_memory_mib=64)
 class RunningWorker:
     """One worker and the address it listens on; what it hands over waits to be taken."""
 
-    def __init__(self, network: NetworkConfig, limits: LimitsConfig) -> None:
+    def __init__(self, network: NetworkConfig, limits: LimitsConfig, max_connections: int) -> None:
         """Serves already."""
         self.service = make_service(
-            network=network, protocol=ProtocolConfig(interval_jitter=0), limits=limits, max_connections=2000
+            network=network, protocol=ProtocolConfig(interval_jitter=0), limits=limits, max_connections=max_connections
         )
         self._listeners = listen(network, Log("http", "off"), ("http", "https"), 1)
         self.workers = Workers(self.service, self._listeners, 1)
@@ -83,9 +83,11 @@ class RunningWorker:
 
 
 @contextlib.contextmanager
-def running(network: NetworkConfig | None = None, limits: LimitsConfig = SMALL) -> Iterator[RunningWorker]:
+def running(
+    network: NetworkConfig | None = None, limits: LimitsConfig = SMALL, max_connections: int = 2000
+) -> Iterator[RunningWorker]:
     """A worker on a free port of loopback."""
-    worker = RunningWorker(network or NetworkConfig(addresses=["127.0.0.1:0"]), limits)
+    worker = RunningWorker(network or NetworkConfig(addresses=["127.0.0.1:0"]), limits, max_connections)
     try:
         yield worker
     finally:
@@ -273,3 +275,29 @@ def test_the_queue_to_python_has_an_end() -> None:
             waiting.recv(1)
         totals = worker.service.totals()
         assert (totals.handed_over, totals.refused["whole_path"]) == (HANDOVERS_WAITING, 1)
+
+
+def test_the_longest_idle_make_room() -> None:
+    """At the cap newcomers are turned away only until somebody has been idle for two seconds; the others stay."""
+    with running(max_connections=3) as worker, contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(worker.connect()) for _ in range(3)]
+        for connection in idle:
+            connection.sendall(ANNOUNCE)
+            receive(connection, 1)
+        deadline = time.monotonic() + PATIENCE
+        turned_away = 0
+        while not (reply := ask_once(worker)).startswith(b"HTTP/1.1 200 "):
+            assert reply.startswith(b"HTTP/1.1 503 ")
+            turned_away += 1
+            assert time.monotonic() < deadline
+        assert idle[0].recv(1) == b""
+        totals = worker.service.totals()
+        assert totals.closed["displaced"] >= 1
+        assert totals.refused["connections"] == turned_away > 0
+
+
+def ask_once(worker: RunningWorker) -> bytes:
+    """The reply to one announce on a connection of its own."""
+    with worker.connect() as connection:
+        connection.sendall(CAPTURED["libtorrent starts"])
+        return receive(connection, 1)[0]

@@ -36,6 +36,7 @@ CLOSE_REASONS = (
     "proxy_protocol",
     "refused",
     "stopping",
+    "displaced",
 )
 REFUSE_REASONS = ("connections", "address_connections", "whole_path", "memory")
 

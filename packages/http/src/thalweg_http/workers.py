@@ -27,7 +27,7 @@ from thalweg_http.service import Service
 HANDOVERS_WAITING = 1024
 
 # In the order of the C core's indices (api.h).
-CLOSE_REASONS = ("ended", "idle", "request_time", "write_time", "broken", "refused", "stopping")
+CLOSE_REASONS = ("ended", "idle", "request_time", "write_time", "broken", "refused", "stopping", "displaced")
 REFUSE_REASONS = ("connections", "address_connections", "whole_path", "memory")
 IP_VERSIONS = (4, 6)
 
