@@ -1,37 +1,14 @@
 """The Prometheus endpoint of the running service."""
 
-import re
-import urllib.request
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from thalweg_http.counters import CLOSE_REASONS, ERROR_REASONS, FAILURE_REASONS
 from thalweg_http.metrics import METRICS
 
 from packages.http.tests.certificates import make_certificate
-from packages.http.tests.running import LISTEN_ANYWHERE, PATIENCE, RunningService, announce, get, receive_all
-
-SERVE = '[metrics]\nrun_prometheus_endpoint = true\nprometheus_endpoint_address = "127.0.0.1:0"\n'
-
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def scrape(service: RunningService) -> Series:
-    """Every series the endpoint serves now."""
-    (url,) = re.findall(r"url=(http://\S+)", service.log)
-    with urllib.request.urlopen(url, timeout=PATIENCE) as reply:
-        text = reply.read().decode()
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def value(series: Series, name: str, **labels: str) -> float:
-    """One of them."""
-    return series[name, frozenset(labels.items())]
+from packages.http.tests.running import LISTEN_ANYWHERE, RunningService, announce, get, receive_all
+from tests.scraping import SERVE, scrape, value
 
 
 @pytest.mark.needs("openssl")

@@ -160,7 +160,7 @@ def offered(tracker: Tracker) -> None:
     assert sent(ask(tracker, BOB, offers=offers("x")))[0] == (1, "offer")
 
 
-ANSWER = {"to_peer_id": NAMES[2], "offer_id": "x".ljust(20), "answer": {"type": "answer", "sdp": "yes"}}
+ANSWER: dict[str, Any] = {"to_peer_id": NAMES[2], "offer_id": "x".ljust(20), "answer": {"type": "answer", "sdp": "yes"}}
 
 
 def test_an_answer_goes_where_the_offer_came_from(tracker: Tracker) -> None:
@@ -272,7 +272,8 @@ def test_denied_torrents(tracker: Tracker) -> None:
     """Announces and answers get a failure, scrapes zeros."""
     ask(tracker, ALICE)
     tracker.access_list = AccessList("deny", HASH.encode())
-    for members in ({}, ANSWER):
+    cases: list[dict[str, Any]] = [{}, ANSWER]
+    for members in cases:
         answer = ask(tracker, ALICE, **members)
         assert answer.messages[0].reason == "denied"
         assert failure_of(answer)["failure reason"] == "info hash is not allowed on this tracker"

@@ -34,11 +34,12 @@ async def serve_connection(
 async def _serve(service: Service, opened: Opened) -> str:
     """One request; why the connection is over afterwards."""
     reader = HeadReader()
+    http = h11.Connection(h11.SERVER)
     request: Request | None = None
     refused = ""
     with service.ended_when_stopping(service.max_request_time) as reading:
         try:
-            request = await _read_request(service, opened, reader)
+            request = await _read_request(service, opened, reader, http)
         except Refused as error:
             refused = error.reason
     if reading.cancelled_caught:
@@ -51,12 +52,12 @@ async def _serve(service: Service, opened: Opened) -> str:
         return "ended"
     reply = respond(service, request)
     if isinstance(reply, Page):
-        await last_words(opened.stream, as_bytes(reply, method=request.method))
+        await last_words(opened.stream, as_bytes(reply, http, method=request.method))
         return "ended"
     return await _serve_websocket(service, opened, reply, bytes(reader.buffer))
 
 
-async def _read_request(service: Service, opened: Opened, reader: HeadReader) -> Request | None:
+async def _read_request(service: Service, opened: Opened, reader: HeadReader, http: h11.Connection) -> Request | None:
     """None: nothing was asked. Refused: no HTTP, or too large."""
     while (head := reader.next_head_untrusted()) is None:
         data = await opened.stream.receive_some(RECEIVE_SIZE)
@@ -66,7 +67,6 @@ async def _read_request(service: Service, opened: Opened, reader: HeadReader) ->
             return None
         service.counters.received_bytes[_family(opened.address)] += len(data)
         reader.feed(data)
-    http = h11.Connection(h11.SERVER)
     try:
         http.receive_data(head)
         asked = http.next_event()
@@ -77,6 +77,7 @@ async def _read_request(service: Service, opened: Opened, reader: HeadReader) ->
     return Request(
         method=asked.method,
         target=asked.target,
+        version=asked.http_version,
         headers=asked.headers,
         head=head,
         address=opened.address,

@@ -26,6 +26,8 @@ class Request(Struct, frozen=True):
 
     method: bytes
     target: bytes
+    version: bytes
+    """Of HTTP: "1.1"."""
     headers: Sequence[tuple[bytes, bytes]]
     """Names in lower case."""
     head: bytes
@@ -83,6 +85,8 @@ def _upgrade(service: Service, request: Request) -> Upgraded | Page:
             service.counters.ignored_forwarded += 1
     except BadForwarded as error:
         return pages.error("proxy", str(error))
+    if request.version < b"1.1":
+        return pages.error("handshake", "HTTP/1.1 is needed")
     protocol = WSConnection(ConnectionType.SERVER)
     try:
         protocol.receive_data(request.head)
