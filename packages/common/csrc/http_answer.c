@@ -216,6 +216,7 @@ static void add_other_family(tw_http_context *context, const tw_address *client,
     const tw_address other = stand_in(client);
     tw_counts counts;
     announce.numwant -= have;
+    announce.left_nothing |= announce.event == TW_EVENT_COMPLETED; /* whatever it says is left */
     announce.event = announce.event == TW_EVENT_PAUSED ? TW_EVENT_PAUSED : TW_EVENT_NONE;
     set_peer(&announce, &other, 0);
     others->count =

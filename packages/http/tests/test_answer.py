@@ -220,6 +220,14 @@ def test_both_families_on_request(make: Make, numwant: int, own: int, other: int
     assert tracker.swarm.totals(6).peers == 3
 
 
+def test_who_has_completed_gets_no_seeders_of_the_other_family(make: Make) -> None:
+    """Nor of its own; it may have forgotten to say that nothing is left."""
+    tracker = make(both_families=True)
+    announce(tracker, MINIMAL + b"&left=0", CLIENT6)
+    assert peers(announce(tracker, MINIMAL), b"6:peers6", 18) != set()
+    assert peers(announce(tracker, MINIMAL + b"&event=completed"), b"6:peers6", 18) == set()
+
+
 @pytest.mark.parametrize(("version", "local"), [(4, "10.0.0.1"), (6, "fd00::1")])
 def test_local_peers_of_the_other_family_stay_hidden_from_global_clients(version: int, local: str) -> None:
     """The address filter holds across families, too; local clients see them."""

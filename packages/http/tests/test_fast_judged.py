@@ -114,6 +114,11 @@ def test_each_oddity_alone() -> None:
     CLIENT,
     request(b"/announce?info_hash=%b&peer_id=%b&numwant=70" % (HASHES[2], b"p" * 20)),
 )
+@example(
+    How(protocol=ProtocolConfig(interval_jitter=0, both_families=True)),
+    CLIENT,
+    request(b"/announce?info_hash=%b&peer_id=%b&event=completed" % (b"b" * 20, b"p" * 20)),
+)
 def test_one_request(how: How, peer: bytes, data: bytes) -> None:
     """Well-formed, strange and damaged requests, under any rules, from any address."""
     Judge(how, STORED).ask(data, peer)

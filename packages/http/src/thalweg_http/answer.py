@@ -162,6 +162,7 @@ def _announce(tracker: Tracker, info_hash: bytes, parameters: Query, address: by
     )
     others: list[bytes] = []
     if rules.both_families and event != lib.TW_EVENT_STOPPED and len(own) < numwant:
+        left_nothing = left_nothing or event == lib.TW_EVENT_COMPLETED  # whatever it says is left
         event = event if event == lib.TW_EVENT_PAUSED else lib.TW_EVENT_NONE
         _, others = tracker.swarm.announce(
             info_hash,
