@@ -1,7 +1,8 @@
-/* test_ws_guard.c: bytes of WebSocket that end where memory ends, and frames that may not pass the end of theirs.
+/* test_ws_guard.c: frames and messages that end where memory ends, and frames that may not pass the end of theirs.
  * A byte read or written too far is a fault, in optimised code as well. */
 #include "check.h"
 #include "ws_client.h"
+#include "ws_texts.h"
 
 static uint8_t conversation[400];
 
@@ -58,8 +59,22 @@ static void every_room_for_frames(void) {
         }
 }
 
+/* A scanner that trusts what it has found would pass the end: sixteen bytes at a time, at every distance from it. */
+static void every_cut_of_messages(void) {
+    static const char *const texts[] = {ANNOUNCE, ANSWER, SCRAPE};
+    static tw_ws_message message;
+    for (size_t i = 0; i < 3; i++)
+        for (size_t size = 0; size <= strlen(texts[i]); size++) {
+            uint8_t *text = guarded(size);
+            memcpy(text, texts[i], size);
+            CHECK((tw_ws_scan(text, size, &message) == TW_WS_ODD) == (size < strlen(texts[i])));
+            guarded_free(text, size);
+        }
+}
+
 int main(void) {
     RUN(every_cut_of_frames);
     RUN(every_room_for_frames);
+    RUN(every_cut_of_messages);
     return check_report("ws_guard");
 }

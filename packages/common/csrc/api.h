@@ -666,6 +666,59 @@ tw_ws_event tw_ws_next(tw_ws_frames *frames, const tw_ws_limits *limits, tw_ws_i
 /* A whole frame as a server sends it: payload and no mask. Gives its size, 0: there is not so much room. */
 size_t tw_ws_write_frame(uint8_t opcode, const uint8_t *payload, size_t size, uint8_t *to, size_t room);
 
+/* ---------------------------------------------------------------- WebTorrent messages (ws_wire.c, json.c) */
+
+#define TW_WS_SCRAPE_MAX 100 /* info hashes in a scrape that the fast path takes */
+
+/* An `offer` or `answer` as it stands in a message: JSON from brace to brace, in UTF-8. Borrowed from the message. */
+typedef struct {
+    const uint8_t *at;
+    size_t size;
+} tw_ws_object;
+
+/* What a message says. Members that are absent or null: no event, something left, any numwant, no offers. */
+typedef struct {
+    uint8_t peer_id[20];    /* announce, answer */
+    uint8_t to_peer_id[20]; /* answer */
+    uint8_t offer_id[20];   /* answer */
+    tw_ws_object answer;    /* answer */
+    uint8_t event;          /* announce: TW_EVENT_… */
+    bool left_nothing;      /* announce */
+    uint64_t numwant;       /* announce */
+    uint32_t offer_count;   /* announce */
+    uint32_t info_hash_count;
+    tw_ws_object offers[64];      /* TW_WS_OFFERS_MAX */
+    uint8_t offer_ids[64][20];    /* of each offer */
+    uint8_t info_hashes[100][20]; /* TW_WS_SCRAPE_MAX; of an announce or answer, the first. All are different */
+} tw_ws_message;
+
+#define TW_WS_ODD 0 /* for the whole path; `message` means nothing */
+#define TW_WS_ANNOUNCE 1
+#define TW_WS_ANSWER 2
+#define TW_WS_SCRAPE 3
+
+/* Reads one text of a client. Gives TW_WS_…, odd unless it is one of the common messages, well formed. What the members
+ * for other kinds of message are is not set. Touches nothing but its arguments. */
+int tw_ws_scan(const uint8_t *text, size_t size, tw_ws_message *message);
+
+/* Each writes one text frame with a message of the tracker, and gives its size; 0: there is not so much room. Enough room
+ * is TW_WS_REPLY_MAX, and beside it the size of an object or of a reason six times, or TW_WS_FILE_MAX for each torrent. */
+#define TW_WS_REPLY_MAX 512
+#define TW_WS_FILE_MAX 200
+
+size_t tw_ws_write_announced(const uint8_t info_hash[20], uint32_t interval, uint32_t min_interval,
+                             const tw_counts *counts, uint8_t *to, size_t room);
+size_t tw_ws_write_relayed(bool answer, const uint8_t info_hash[20], const uint8_t peer_id[20],
+                           const uint8_t offer_id[20], const tw_ws_object *object, uint8_t *to, size_t room);
+
+/* `info_hashes`: count · 20 bytes. */
+size_t tw_ws_write_scraped(const uint8_t *info_hashes, const tw_counts *counts, uint32_t count, uint32_t min_interval,
+                           uint8_t *to, size_t room);
+
+/* `reason`: ASCII. */
+size_t tw_ws_write_failure(bool scrape, const uint8_t info_hash[20], const char *reason, uint32_t interval, uint8_t *to,
+                           size_t room);
+
 /* ---------------------------------------------------------------- for everyone (core.c) */
 
 uint64_t tw_monotonic_ms(void);
