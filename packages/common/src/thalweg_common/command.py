@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Generic, NoReturn
+
+from msgspec import Struct
 
 from thalweg_common import privileges
 from thalweg_common.binding import BindError
-from thalweg_common.config import ConfigError
+from thalweg_common.config import Config, ConfigError, Loaded
+from thalweg_common.config_text import effective, sample
 from thalweg_common.log import Log
 from thalweg_common.privileges import PrivilegesConfig
 from thalweg_common.status import StatusWriter
@@ -19,6 +22,25 @@ from thalweg_common.version import core_version
 
 STOPPED, FAILED, MISUSED = 0, 1, 2
 """Exit codes."""
+
+
+class Unhealthy(Exception):  # noqa: N818 - a finding, not an error
+    """A running service does not answer as it should; the text says how."""
+
+
+class Actions(Struct, Generic[Config], frozen=True, kw_only=True):
+    """What the command of a service can do."""
+
+    options: type[Config]
+    prefix: str
+    """Of environment variables."""
+    load: Callable[[Path | None, Mapping[str, str]], Loaded[Config]]
+    check: Callable[[Config], None]
+    """Reads what a start would read, and binds nothing. ConfigError."""
+    health: Callable[[Config], str]
+    """Asks the running service as a client would; one line, or Unhealthy."""
+    serve: Callable[[Config, list[tuple[str, str]], int | None], int]
+    """The life of the service: takes the ignored keys, and the descriptor for status lines; gives the exit code."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,6 +74,26 @@ def parse_arguments(program: str, help_text: str, arguments: Sequence[str] | Non
     instead.add_argument("--check-config", action="store_true")
     instead.add_argument("--health", action="store_true")
     return parser.parse_args(arguments)
+
+
+def perform(program: str, arguments: argparse.Namespace, actions: Actions[Config]) -> int:
+    """Does what the arguments ask for; the exit code. One line on standard error for whatever goes wrong."""
+    try:
+        if arguments.print_config:
+            return write_out(sample(actions.options, actions.prefix))
+        loaded = actions.load(arguments.config_file, os.environ)
+        if arguments.check_config:
+            actions.check(loaded.config)
+            return write_out("configuration is good\n")
+        if arguments.health:
+            return write_out(actions.health(loaded.config) + "\n")
+        if arguments.print_effective:
+            write_out(effective(loaded.config))
+        return actions.serve(loaded.config, loaded.ignored, arguments.status_fd)
+    except ConfigError as error:
+        return complain(program, error, MISUSED)
+    except (BindError, MemoryError, Unhealthy) as error:
+        return complain(program, error, FAILED)
 
 
 def open_status(descriptor: int | None) -> StatusWriter:

@@ -12,16 +12,13 @@ import socket
 import time
 from urllib.parse import quote_from_bytes
 
-from thalweg_common.web.health import Unhealthy, check_addresses, connect, forwarded_header
+from thalweg_common.web.health import check_addresses, connect, forwarded_header
 
 from thalweg_http.config import HttpConfig, NetworkConfig
 
 TIMEOUT = 2.0  # seconds for everything together
 PEER_ID = "-TW0000-health-check"
 DISCARD_PORT = 9  # a port where no peer is
-
-
-__all__ = ["Unhealthy", "check_health"]
 
 
 def check_health(config: HttpConfig) -> str:

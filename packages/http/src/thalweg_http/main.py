@@ -9,7 +9,6 @@ what is due every so often. Reading a list again has a thread of its own meanwhi
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,10 +16,7 @@ from contextlib import ExitStack
 
 import trio
 from thalweg_common.access_list import load_access_list
-from thalweg_common.binding import BindError
-from thalweg_common.command import FAILED, MISUSED, become_ordinary, complain, open_status, write_out
-from thalweg_common.config import ConfigError
-from thalweg_common.config_text import effective, sample
+from thalweg_common.command import Actions, become_ordinary, open_status, perform
 from thalweg_common.log import Log
 from thalweg_common.web.listeners import Listener, connection_limit, listen
 from thalweg_common.web.tls import TlsFiles, tls_files
@@ -35,40 +31,22 @@ PROGRAM = "thalweg-http"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit code is in the help. One line on standard error for whatever goes wrong."""
-    arguments = parse_arguments(argv)
-    try:
-        if arguments.print_config:
-            return write_out(sample(HttpConfig, PREFIX))
-        loaded = load_config(arguments.config_file, os.environ)
-        if arguments.check_config:
-            return check(loaded.config)
-        if arguments.health:
-            return health(loaded.config)
-        if arguments.print_effective:
-            write_out(effective(loaded.config))
-        return serve(loaded.config, loaded.ignored, arguments.status_fd)
-    except ConfigError as error:
-        return complain(PROGRAM, error, MISUSED)
-    except (BindError, MemoryError) as error:
-        return complain(PROGRAM, error, FAILED)
+    """Runs the command; the exit code is in the help."""
+    actions = Actions(options=HttpConfig, prefix=PREFIX, load=load_config, check=check, health=health, serve=serve)
+    return perform(PROGRAM, parse_arguments(argv), actions)
 
 
-def check(config: HttpConfig) -> int:
+def check(config: HttpConfig) -> None:
     """Reads what a start would read, and binds nothing."""
     tls_files(config.network)
     load_access_list(config.access_list)
-    return write_out("configuration is good\n")
 
 
-def health(config: HttpConfig) -> int:
+def health(config: HttpConfig) -> str:
     """Asks the running service as a client would."""
-    from thalweg_http.health import Unhealthy, check_health
+    from thalweg_http.health import check_health
 
-    try:
-        return write_out(check_health(config) + "\n")
-    except Unhealthy as finding:
-        return complain(PROGRAM, finding, FAILED)
+    return check_health(config)
 
 
 def serve(config: HttpConfig, ignored: list[tuple[str, str]], status_fd: int | None) -> int:

@@ -16,7 +16,7 @@ from thalweg_common._core import lib
 from thalweg_common.status import FamilyStatus
 from thalweg_common.version import core_version
 from thalweg_common.web.address import BadForwarded, forwarded_address_untrusted
-from thalweg_common.web.pages import Page, announce_url, text_page
+from thalweg_common.web.pages import Page, text_page
 
 from thalweg_http import pages
 from thalweg_http.answer import Answer, answer_announce_untrusted, answer_scrape_untrusted, failure
@@ -105,7 +105,7 @@ def _counted_page(service: Service, address: bytes, page: Page) -> Page:
 def _page(service: Service, request: Request, path: bytes, query: bytes) -> Page:
     match path:
         case b"/":
-            return pages.landing(_announce_urls(service, request))
+            return pages.landing(service.announce_urls("https" if request.secure else "http", request.values(b"host")))
         case b"/health":
             return pages.error("stopping") if service.stopping else text_page("healthy\n")
         case b"/stats":
@@ -116,14 +116,6 @@ def _page(service: Service, request: Request, path: bytes, query: bytes) -> Page
             return text_page(pages.ROBOTS)
         case _:
             return pages.error("not_found")
-
-
-def _announce_urls(service: Service, request: Request) -> list[str]:
-    if service.config.network.announce_urls:
-        return service.config.network.announce_urls
-    hosts = request.values(b"host")
-    url = announce_url("https" if request.secure else "http", hosts[0]) if hosts else None
-    return [url] if url else service.urls
 
 
 def _stats(service: Service, query: bytes) -> Page:

@@ -18,7 +18,7 @@ from thalweg_common.status import Status, StatusWriter
 from thalweg_common.swarm import AccessList
 from thalweg_common.version import core_version
 from thalweg_common.web.counters import StreamCounters
-from thalweg_common.web.listeners import Handle, Listener
+from thalweg_common.web.listeners import Listener
 from thalweg_common.web.server import StreamServer
 from thalweg_common.web.tls import TlsFiles
 
@@ -27,8 +27,6 @@ from thalweg_http.routes import family_status
 from thalweg_http.service import Service
 from thalweg_http.workers import Handover, Workers
 
-SWEEP_BUDGET = 4096  # peer records looked at in one go …
-SWEEP_STEPS = 16  # … so many times at most, if that many are due
 NICENESS = 5  # a third of a worker's share where they compete
 
 
@@ -72,19 +70,13 @@ class Server(StreamServer):
         """Of both paths."""
         return self._service.totals()
 
-    def handler(self, tls: TlsFiles | None) -> Handle:
-        """What serves a connection of a listener."""
+    async def serve(self, stream: trio.SocketStream, peer: bytes, tls: TlsFiles | None) -> None:
+        """Serves a connection and closes it."""
+        await serve_connection(self._service, stream, peer, tls=tls)
 
-        async def handle(stream: trio.SocketStream, peer: bytes) -> None:
-            await serve_connection(self._service, stream, peer, tls=tls)
-
-        return handle
-
-    def sweep(self) -> None:
-        """Looks at so many peer records."""
-        for _ in range(SWEEP_STEPS):
-            if not self._service.tracker.swarm.tend(budget=SWEEP_BUDGET):
-                return
+    def tend(self, budget: int) -> bool:
+        """Looks whether so many records of the swarm are over; whether more is due."""
+        return self._service.tracker.swarm.tend(budget=budget)
 
     def status(self, *, ready: bool) -> Status:
         """The state of the service now."""

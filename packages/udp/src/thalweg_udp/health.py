@@ -10,6 +10,7 @@ import os
 import time
 
 from thalweg_common.binding import ipv6_available, may_be_missing
+from thalweg_common.command import Unhealthy
 from thalweg_common.config import ConfigError, reason_of
 from thalweg_common.endpoints import Endpoint
 from thalweg_common.listen_config import endpoints
@@ -21,10 +22,6 @@ from thalweg_udp.config import UdpConfig
 TIMEOUT = 2.0  # seconds for everything together
 TRIES = 4  # a datagram may be lost, also here
 DISCARD_PORT = 9  # a port where no peer is
-
-
-class Unhealthy(Exception):  # noqa: N818 - a finding, not an error
-    """The service does not answer as it should; the text says how."""
 
 
 def check_health(config: UdpConfig) -> str:

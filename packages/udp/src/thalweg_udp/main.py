@@ -18,9 +18,7 @@ from contextlib import ExitStack
 from thalweg_common import readiness, udp_sockets
 from thalweg_common.access_list import load_access_list
 from thalweg_common.binding import BindError
-from thalweg_common.command import FAILED, MISUSED, STOPPED, become_ordinary, complain, open_status, write_out
-from thalweg_common.config import ConfigError
-from thalweg_common.config_text import effective, sample
+from thalweg_common.command import FAILED, STOPPED, Actions, become_ordinary, open_status, perform
 from thalweg_common.endpoints import parse_endpoint
 from thalweg_common.listen_config import endpoints, only_ipv6
 from thalweg_common.log import Log
@@ -41,40 +39,22 @@ PROGRAM = "thalweg-udp"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit code is in the help. One line on standard error for whatever goes wrong."""
-    arguments = parse_arguments(argv)
-    try:
-        if arguments.print_config:
-            return write_out(sample(UdpConfig, PREFIX))
-        loaded = load_config(arguments.config_file, os.environ)
-        if arguments.check_config:
-            return check(loaded.config)
-        if arguments.health:
-            return health(loaded.config)
-        if arguments.print_effective:
-            write_out(effective(loaded.config))
-        return serve(loaded.config, loaded.ignored, arguments.status_fd)
-    except ConfigError as error:
-        return complain(PROGRAM, error, MISUSED)
-    except (BindError, MemoryError) as error:
-        return complain(PROGRAM, error, FAILED)
+    """Runs the command; the exit code is in the help."""
+    actions = Actions(options=UdpConfig, prefix=PREFIX, load=load_config, check=check, health=health, serve=serve)
+    return perform(PROGRAM, parse_arguments(argv), actions)
 
 
-def check(config: UdpConfig) -> int:
+def check(config: UdpConfig) -> None:
     """Reads what a start would read, and binds nothing."""
     connection_secret(config.protocol, Log("udp", config.log_level, config.log_format))
     load_access_list(config.access_list)
-    return write_out("configuration is good\n")
 
 
-def health(config: UdpConfig) -> int:
+def health(config: UdpConfig) -> str:
     """Asks the running service as a client would."""
-    from thalweg_udp.health import Unhealthy, check_health
+    from thalweg_udp.health import check_health
 
-    try:
-        return write_out(check_health(config) + "\n")
-    except Unhealthy as finding:
-        return complain(PROGRAM, finding, FAILED)
+    return check_health(config)
 
 
 def serve(config: UdpConfig, ignored: list[tuple[str, str]], status_fd: int | None) -> int:

@@ -12,7 +12,7 @@ import socket
 import time
 
 import msgspec
-from thalweg_common.web.health import Unhealthy, check_addresses, connect, forwarded_header
+from thalweg_common.web.health import check_addresses, connect, forwarded_header
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
 from wsproto.utilities import ProtocolError
@@ -21,8 +21,6 @@ from thalweg_ws.config import NetworkConfig, WsConfig
 from thalweg_ws.wire import id_text
 
 TIMEOUT = 2.0  # seconds for everything together
-
-__all__ = ["Unhealthy", "check_health"]
 
 
 def check_health(config: WsConfig) -> str:

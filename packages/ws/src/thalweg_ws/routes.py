@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 from thalweg_common.web.address import BadForwarded, forwarded_address_untrusted
-from thalweg_common.web.pages import Page, announce_url, text_page
+from thalweg_common.web.pages import Page, text_page
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, RejectConnection
 from wsproto.events import Request as Handshake
@@ -110,13 +110,5 @@ def _page(service: Service, request: Request) -> Page:
     if path == b"/robots.txt":
         return text_page(pages.ROBOTS)
     if not path or path.endswith(b"/announce"):
-        return pages.landing(_announce_urls(service, request))
+        return pages.landing(service.announce_urls("wss" if request.secure else "ws", request.values(b"host")))
     return pages.error("not_found")
-
-
-def _announce_urls(service: Service, request: Request) -> list[str]:
-    if service.config.network.announce_urls:
-        return service.config.network.announce_urls
-    hosts = request.values(b"host")
-    url = announce_url("wss" if request.secure else "ws", hosts[0]) if hosts else None
-    return [url] if url else service.urls

@@ -9,16 +9,13 @@ from thalweg_common.memory import resident_bytes
 from thalweg_common.status import Status, StatusWriter
 from thalweg_common.swarm import AccessList
 from thalweg_common.version import core_version
-from thalweg_common.web.listeners import Handle, Listener
+from thalweg_common.web.listeners import Listener
 from thalweg_common.web.server import StreamServer
 from thalweg_common.web.tls import TlsFiles
 from wsproto.frame_protocol import CloseReason
 
 from thalweg_ws.connection import serve_connection
 from thalweg_ws.service import Service
-
-SWEEP_BUDGET = 4096  # records looked at in one go …
-SWEEP_STEPS = 16  # … so many times at most, if that many are due
 
 
 class Server(StreamServer):
@@ -50,19 +47,13 @@ class Server(StreamServer):
             await trio.sleep_until(begun + self._service.config.drain_time * number / len(sockets))
             socket.close(CloseReason.GOING_AWAY, "stopping")
 
-    def handler(self, tls: TlsFiles | None) -> Handle:
-        """What serves a connection of a listener."""
+    async def serve(self, stream: trio.SocketStream, peer: bytes, tls: TlsFiles | None) -> None:
+        """Serves a connection and closes it."""
+        await serve_connection(self._service, stream, peer, tls=tls)
 
-        async def handle(stream: trio.SocketStream, peer: bytes) -> None:
-            await serve_connection(self._service, stream, peer, tls=tls)
-
-        return handle
-
-    def sweep(self) -> None:
-        """Looks at so many records."""
-        for _ in range(SWEEP_STEPS):
-            if not self._service.tracker.swarm.tend(budget=SWEEP_BUDGET):
-                return
+    def tend(self, budget: int) -> bool:
+        """Looks whether so many records of the swarm are over; whether more is due."""
+        return self._service.tracker.swarm.tend(budget=budget)
 
     def status(self, *, ready: bool) -> Status:
         """The state of the service now."""

@@ -11,15 +11,12 @@ import time
 from collections.abc import Callable
 
 from thalweg_common.binding import ipv6_available, may_be_missing
+from thalweg_common.command import Unhealthy
 from thalweg_common.config import ConfigError, reason_of
 from thalweg_common.web.config import StreamConfig, plain_endpoints, tls_endpoints
 
 Ask = Callable[[tuple[str, int], bool], None]
 """Asks at an address, with TLS or without; OSError or ValueError when the answer is none."""
-
-
-class Unhealthy(Exception):  # noqa: N818 - a finding, not an error
-    """The service does not answer as it should; the text says how."""
 
 
 def check_addresses(network: StreamConfig, schemes: tuple[str, str], ask: Ask) -> str:

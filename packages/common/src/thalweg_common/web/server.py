@@ -29,6 +29,8 @@ from thalweg_common.web.service import StreamService
 from thalweg_common.web.tls import TlsFiles
 
 SWEEP_SECONDS = 0.05
+SWEEP_BUDGET = 4096  # records of the swarm looked at in one go …
+SWEEP_STEPS = 16  # … so many times at most, if that many are due
 STATUS_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 CERTIFICATE_SECONDS = 86_400.0
@@ -63,12 +65,12 @@ class StreamServer(ABC):
         self._ignored_forwarded = 0
 
     @abstractmethod
-    def handler(self, tls: TlsFiles | None) -> Handle:
-        """What serves a connection; `tls`: of a listener that speaks TLS."""
+    async def serve(self, stream: trio.SocketStream, peer: bytes, tls: TlsFiles | None) -> None:
+        """Serves a connection and closes it; `tls`: of a listener that speaks TLS. Raises nothing."""
 
     @abstractmethod
-    def sweep(self) -> None:
-        """A bounded part of looking for expired peers, every SWEEP_SECONDS."""
+    def tend(self, budget: int) -> bool:
+        """Looks whether so many records of the swarm are over; whether more is due."""
 
     @abstractmethod
     def status(self, *, ready: bool) -> Status:
@@ -88,7 +90,7 @@ class StreamServer(ABC):
 
     def start(self, chores: trio.Nursery, connections: trio.Nursery) -> None:
         """Starts what runs beside the listeners: in `chores` until the end, in `connections` what is waited for."""
-        chores.start_soon(_every, SWEEP_SECONDS, self.sweep)
+        chores.start_soon(_every, SWEEP_SECONDS, self._sweep)
         chores.start_soon(_every, WATCH_SECONDS, self._watch)
         chores.start_soon(self._reload_when_asked)
         if self._status.is_open:
@@ -125,6 +127,17 @@ class StreamServer(ABC):
                 chores.cancel_scope.cancel()
         return STOPPED
 
+    def _sweep(self) -> None:
+        for _ in range(SWEEP_STEPS):
+            if not self.tend(SWEEP_BUDGET):
+                return
+
+    def _handler(self, tls: TlsFiles | None) -> Handle:
+        async def handle(stream: trio.SocketStream, peer: bytes) -> None:
+            await self.serve(stream, peer, tls)
+
+        return handle
+
     async def _accept(self, accepting: trio.CancelScope, connections: trio.Nursery) -> None:
         """Takes connections from the listeners that are this thread's until the scope is cancelled."""
         service = self._stream_service
@@ -132,7 +145,7 @@ class StreamServer(ABC):
         with accepting:
             async with trio.open_nursery() as nursery:
                 for listener in mine:
-                    handle = self.handler(self._tls if listener.secure else None)
+                    handle = self._handler(self._tls if listener.secure else None)
                     nursery.start_soon(accept_forever, service, listener, handle, connections)
         for listener in mine:
             listener.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -15,6 +15,7 @@ from thalweg_common.log import Log
 from thalweg_common.web.address import Networks
 from thalweg_common.web.config import StreamConfig
 from thalweg_common.web.counters import StreamCounters
+from thalweg_common.web.pages import announce_url
 
 Refusal = Literal["busy", "plain_on_tls_port", "proxy"]
 
@@ -39,6 +40,7 @@ class StreamService(ABC):
         self.reads_forwarded = network.runs_behind_reverse_proxy and not network.proxy_protocol
         self.forwarded_name = network.reverse_proxy_ip_header_name.lower()
         self.max_request_time = max_request_time
+        self._announce_urls = network.announce_urls
         self.started = time.monotonic()
         self.urls: list[str] = []
         """Where it listens, as announce URLs."""
@@ -65,6 +67,13 @@ class StreamService(ABC):
                 yield scope
             finally:
                 self.idle.discard(scope)
+
+    def announce_urls(self, scheme: str, hosts: Sequence[bytes]) -> list[str]:
+        """What to tell whoever asked for this host: as configured, or under that name, or by address."""
+        if self._announce_urls:
+            return self._announce_urls
+        url = announce_url(scheme, hosts[0]) if hosts else None
+        return [url] if url else self.urls
 
     def uptime(self) -> float:
         """Seconds since the start."""
