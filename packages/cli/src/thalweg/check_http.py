@@ -12,12 +12,9 @@ probe, a refused certificate does not; what comes later can be wrong and the tra
 from __future__ import annotations
 
 import secrets
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 
-import trio
 from msgspec import Struct, structs
 from thalweg_common import http_wire
 from thalweg_common.http_wire import AnnounceReply
@@ -27,7 +24,6 @@ from thalweg import check_http_reply as judge
 from thalweg.check_probe import (
     PORT,
     SILENCE,
-    Probe,
     at_once,
     judge_counts,
     judge_interval,
@@ -35,9 +31,9 @@ from thalweg.check_probe import (
     not_checked,
 )
 from thalweg.check_report import AddressReport, Outcome, Step
-from thalweg.check_tls import indifferent_context, judge_certificate, shake_hands
-from thalweg.exchange import Answer, ExchangeError, NoRouteError, milliseconds_since
-from thalweg.http_exchange import Connection, HttpReply, Place, ask, open_socket
+from thalweg.check_stream import StreamProbe
+from thalweg.exchange import Answer, ExchangeError, NoRouteError
+from thalweg.http_exchange import Connection, HttpReply, Place, ask
 
 
 class Peer(Struct, frozen=True):
@@ -61,13 +57,11 @@ async def check_http_address(place: Place, path: str, info_hash: bytes | None) -
     return report
 
 
-class _HttpProbe(Probe):
+class _HttpProbe(StreamProbe):
     """The steps; each adds itself to the report."""
 
     def __init__(self, report: AddressReport, place: Place, path: str, info_hash: bytes | None) -> None:
-        super().__init__(report, judge.EXPECTED)
-        self.place = place
-        self.path = path
+        super().__init__(report, judge.EXPECTED, place, path)
         self.info_hash = info_hash or secrets.token_bytes(20)
         self.is_ours = info_hash is None
         self.seeder, self.leecher, self.third = (
@@ -89,9 +83,7 @@ class _HttpProbe(Probe):
         }
 
     async def run(self) -> None:
-        if not await self.attempt("connect", Outcome.BAD, self._connect):
-            return
-        if self.place.tls is not None and not await self._check_tls(self.place.tls):
+        if not await self.reach():
             return
         if not await self.attempt("announce", Outcome.BAD, self._announce):
             await self.outcome("stopped", Outcome.REMARK, self._stopped)
@@ -104,23 +96,6 @@ class _HttpProbe(Probe):
         for step in await at_once(self._odd_step, list(self._odd_steps)):
             self.add(step)
         await self.attempt("stopped", Outcome.REMARK, self._stopped)
-
-    async def _connect(self, name: str) -> Step:
-        began = trio.current_time()
-        stream = await open_socket(self.place)
-        took = milliseconds_since(began)
-        await stream.aclose()
-        self.reached = True
-        return Step(name=name, outcome=Outcome.GOOD, text="connected", milliseconds=took)
-
-    async def _check_tls(self, context: ssl.SSLContext) -> bool:
-        """Without a certificate that clients trust, the rest is probed all the same. False: there is no TLS."""
-        if not await self.attempt("tls", Outcome.BAD, lambda name: shake_hands(name, self.place)):
-            return False
-        look = partial(judge_certificate, place=self.place, context=context)
-        if not await self.attempt("certificate", Outcome.BAD, look):
-            self.place = structs.replace(self.place, tls=indifferent_context())
-        return True
 
     async def _announce(self, name: str) -> Step:
         reply = await self._request(self.seeder, Event.STARTED, excess_seconds=min(SILENCE, self.place.timeout))

@@ -26,7 +26,7 @@ LONGEST_START = 60
 USER_AGENT = f"thalweg-check/{core_version()}"
 
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
-_NO_TLS = "See that the port speaks TLS 1.2 or 1.3; if it speaks plain HTTP, write http://."
+_NO_TLS = "See that the port speaks TLS 1.2 or 1.3; if it speaks plain HTTP, write http:// or ws://."
 _REPORT_IT = "Report it to those who make the tracker, or look at the proxy before it."
 
 
@@ -111,6 +111,20 @@ async def start_tls(
     return secure
 
 
+async def open_stream(place: Place) -> trio.abc.Stream:
+    """A connection that speaks TLS where the place does. Raises NoRouteError and ExchangeError."""
+    opened = await open_socket(place)
+    if place.tls is None:
+        return opened
+    try:
+        return await start_tls(opened, place, place.tls)
+    except BaseException as error:
+        await trio.aclose_forcefully(opened)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            raise ExchangeError(f"the certificate is refused: {error.verify_message}") from None
+        raise
+
+
 class Connection:
     """A connection on which a tracker is asked. An asynchronous context manager."""
 
@@ -124,17 +138,8 @@ class Connection:
         self._body = bytearray()
 
     async def __aenter__(self) -> Self:
-        """Opens it, and speaks TLS where the place does. Raises NoRouteError and ExchangeError."""
-        opened = await open_socket(self.place)
-        self._stream: trio.abc.Stream = opened
-        if self.place.tls is not None:
-            try:
-                self._stream = await start_tls(opened, self.place, self.place.tls)
-            except BaseException as error:
-                await trio.aclose_forcefully(opened)
-                if isinstance(error, ssl.SSLCertVerificationError):
-                    raise ExchangeError(f"the certificate is refused: {error.verify_message}") from None
-                raise
+        """Opens it. Raises NoRouteError and ExchangeError."""
+        self._stream = await open_stream(self.place)
         return self
 
     async def __aexit__(self, *_: object) -> None:
