@@ -66,7 +66,7 @@ def test_opentracker_refuses_other_torrents(hosts: dict[str, Host], tracker: Hos
     assert odd == {"announce": f"the tracker refused, {said}"}
 
 
-@pytest.mark.parametrize("url", ["udp://192.0.2.1:6969", "http://192.0.2.1/announce", "https://192.0.2.1/announce"])
+@pytest.mark.parametrize("url", ["udp://192.0.2.1:6969", "http://192.0.2.1/announce", "wss://192.0.2.1"])
 def test_an_unreachable_network_says_nothing_against_the_tracker(hosts: dict[str, Host], url: str) -> None:
     """Without a route to the address nothing was checked: neither good nor bad, but no success."""
     code, odd, verdict = check(hosts["seeder"], url)

@@ -21,7 +21,7 @@ from thalweg.tracker_url import parse_tracker_url
     ("url", "hint"),
     [
         ("http://tracker.example", "the path is missing; write http://tracker.example/announce"),
-        ("wss://tracker.example", "wss:// trackers are not supported here"),
+        ("ws://me:pass@tracker.example", "names and passwords are not sent"),
         ("tracker.example:6969", "write udp://HOST:PORT/announce"),
         ("udp://tracker.example/announce", "the port is missing"),
         ("udp://:6969", "the host is missing"),
@@ -129,7 +129,7 @@ def asked(silent: socket.socket) -> socket.socket:
         connection.close()
 
 
-@pytest.mark.parametrize("scheme", ["udp", "http", "https"])
+@pytest.mark.parametrize("scheme", ["udp", "http", "https", "ws", "wss"])
 def test_ctrl_c_is_no_traceback(scheme: str) -> None:
     """While a silent tracker is waited for, Ctrl-C ends the command at once, with exit code 130."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM) as silent:

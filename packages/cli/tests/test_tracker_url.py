@@ -12,6 +12,9 @@ from thalweg.tracker_url import TrackerUrlError, parse_tracker_url
         ("http://tracker.example/announce", "tracker.example", 80, "/announce"),
         ("https://tracker.example/a%20key/announce.php?x=1", "tracker.example", 443, "/a%20key/announce.php?x=1"),
         ("http://[::1]:8080/ä key", "::1", 8080, "/%C3%A4%20key"),
+        ("wss://tracker.example", "tracker.example", 443, "/"),
+        ("ws://tracker.example?key=1", "tracker.example", 80, "/?key=1"),
+        ("ws://tracker.example:8000/announce?key=1", "tracker.example", 8000, "/announce?key=1"),
     ],
 )
 def test_a_url_is_taken_apart(text: str, host: str, port: int, path: str) -> None:
@@ -25,13 +28,13 @@ def test_a_url_is_taken_apart(text: str, host: str, port: int, path: str) -> Non
     ("text", "reason"),
     [
         ("ftp://x", "not the URL of a tracker; write udp://HOST:PORT/announce or http://HOST/announce or https://"),
-        ("ws://x:1/", "ws:// trackers are not supported here"),
         ("udp://x", "the port is missing; write udp://HOST:PORT/announce"),
         ("http://x:0/announce", "the port is missing; write http://HOST:PORT/announce"),
         ("http://x:8080", "the path is missing; write http://x:8080/announce"),
         ("http://x?key=1", "the path is missing; write http://x/announce"),
         ("http://me:pass@x/announce", "names and passwords are not sent"),
         ("http:///announce", "the host is missing"),
+        ("wss:///announce", "the host is missing"),
         ("https://[::1/announce", "Invalid IPv6 URL"),
         ("http://x:99999/announce", "Port out of range"),
     ],

@@ -6,6 +6,7 @@ import argparse
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from thalweg.check_probe import at_once
 from thalweg.check_report import AddressReport, TrackerReport, Verdict, render, summarize
 from thalweg.check_tls import ordinary_context
 from thalweg.check_udp import check_udp_address
+from thalweg.check_ws import check_ws_address
 from thalweg.exchange import Patience
 from thalweg.http_exchange import Place
 from thalweg.tracker_url import TrackerUrl, TrackerUrlError, parse_tracker_url
@@ -32,6 +34,8 @@ examples:
       over IPv6 only; the path is of no importance to UDP trackers
   thalweg check https://tracker.example/announce
       over HTTPS, its certificate included
+  thalweg check wss://tracker.example
+      a WebTorrent tracker, as browsers would use it
   SSL_CERT_FILE=cert.pem thalweg check https://localhost:3443/announce
       trusts the authorities of that file instead of the system's, such as a certificate that signs itself
   thalweg check --json udp://one.example:6969 http://two.example/announce | jq .
@@ -42,6 +46,9 @@ Each address of each URL is probed for itself, with a random torrent that is ann
                      extra bytes, goodbye
   http://, https://  connect, TLS and certificate, announce, the reply's form and length, a second client, scrape,
                      numwant, dictionaries, bad requests, HTTP/1.0, kept connections, pipelining, goodbye
+  ws://, wss://      connect, TLS and certificate, upgrade, announce, a second client, its offer at the first, the
+                     answer at the second, a second answer, scrape, a claimed peer id, a bad message, a binary frame,
+                     ping, close, goodbye
 FAIL: clients get nothing. note: unwise, most clients get along. info: neither good nor bad.
 
 exit codes:
@@ -59,7 +66,10 @@ MAX_ADDRESSES = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument(
-        "urls", nargs="+", metavar="URL", help="announce URL, udp://HOST:PORT/announce or http[s]://HOST/announce"
+        "urls",
+        nargs="+",
+        metavar="URL",
+        help="announce URL, udp://HOST:PORT/announce, http[s]://HOST/announce or ws[s]://HOST",
     )
     family = parser.add_mutually_exclusive_group()
     family.add_argument("-4", "--ipv4", dest="family", action="store_const", const=socket.AF_INET, help="IPv4 only")
@@ -114,8 +124,8 @@ async def check_tracker(url: TrackerUrl, arguments: argparse.Namespace) -> Track
         reason = error.strerror if isinstance(error, OSError) else "not a host name"
         return TrackerReport(url=url.text, verdict=Verdict.BROKEN, problem=f"{url.host}: {reason}")
     patience = Patience(arguments.timeout, arguments.tries)
-    probe = _udp_probe if url.scheme == "udp" else _http_probe
-    return summarize(url.text, await at_once(probe(url, arguments.info_hash, patience), addresses))
+    probe = _PROBES[url.scheme](url, arguments.info_hash, patience)
+    return summarize(url.text, await at_once(probe, addresses))
 
 
 def _udp_probe(url: TrackerUrl, info_hash: bytes | None, patience: Patience) -> AddressProbe:
@@ -129,6 +139,26 @@ def _http_probe(url: TrackerUrl, info_hash: bytes | None, patience: Patience) ->
         return await check_http_address(Place.of(url, address, context, patience.timeout), url.path, info_hash)
 
     return probe
+
+
+def _ws_probe(url: TrackerUrl, info_hash: bytes | None, patience: Patience) -> AddressProbe:
+    context = ordinary_context() if url.scheme == "wss" else None
+    turns = trio.Lock() if info_hash else nullcontext()  # WebTorrent has one swarm for both families
+
+    async def probe(address: str) -> AddressReport:
+        async with turns:
+            return await check_ws_address(Place.of(url, address, context, patience.timeout), url.path, info_hash)
+
+    return probe
+
+
+_PROBES: dict[str, Callable[[TrackerUrl, bytes | None, Patience], AddressProbe]] = {
+    "udp": _udp_probe,
+    "http": _http_probe,
+    "https": _http_probe,
+    "ws": _ws_probe,
+    "wss": _ws_probe,
+}
 
 
 async def _resolve(url: TrackerUrl, family: int) -> list[str]:

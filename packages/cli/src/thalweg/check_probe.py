@@ -66,13 +66,13 @@ def not_checked(report: AddressReport, error: NoRouteError) -> None:
     report.steps.append(Step(name="route", outcome=Outcome.REMARK, text=text))
 
 
-def judge_interval(name: str, interval: int, counts: str, milliseconds: float) -> Step:
+def judge_interval(name: str, interval: int, counts: str, milliseconds: float, *, usual: int = 1800) -> Step:
     """The step of a first announce that was answered; `counts`: whatever else the reply says."""
     advice = ""
     if interval < SHORTEST_INTERVAL:
-        advice = "The interval is very short: clients come back sooner than they need; 1800 s is usual."
+        advice = f"The interval is very short: clients come back sooner than they need; {usual} s is usual."
     elif interval > LONGEST_INTERVAL:
-        advice = "The interval is very long: new peers stay unknown for hours; 1800 s is usual."
+        advice = f"The interval is very long: new peers stay unknown for hours; {usual} s is usual."
     outcome = Outcome.REMARK if advice else Outcome.GOOD
     text = f"interval {interval} s, {counts}"
     return Step(name=name, outcome=outcome, text=text, advice=advice, milliseconds=milliseconds)

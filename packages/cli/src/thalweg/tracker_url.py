@@ -11,10 +11,12 @@ EXAMPLES = {
     "udp": "udp://HOST:PORT/announce",
     "http": "http://HOST/announce",
     "https": "https://HOST/announce",
+    "ws": "ws://HOST:PORT",
+    "wss": "wss://HOST",
 }
 """How the URLs of each kind of tracker look."""
-DEFAULT_PORTS = {"http": 80, "https": 443}
-OTHER_TRACKER_SCHEMES = ("ws", "wss")
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+WEBTORRENT_SCHEMES = ("ws", "wss")
 _KEPT_IN_PATHS = "/?&=%:@!$'()*+,;~[]"
 
 
@@ -30,7 +32,7 @@ class TrackerUrl(msgspec.Struct, frozen=True):
     host: str
     port: int
     path: str
-    """Path and query: what is asked of an HTTP tracker, and what a client puts into BEP 41's URLData."""
+    """Path and query: what is asked of an HTTP or WebTorrent tracker, and what a client puts into BEP 41's URLData."""
 
 
 def parse_tracker_url(text: str, schemes: Collection[str] = tuple(EXAMPLES)) -> TrackerUrl:
@@ -43,7 +45,7 @@ def parse_tracker_url(text: str, schemes: Collection[str] = tuple(EXAMPLES)) -> 
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise TrackerUrlError(f"{text}: {error}") from None
-    if parts.scheme in {*EXAMPLES, *OTHER_TRACKER_SCHEMES} - {*schemes}:
+    if parts.scheme in {*EXAMPLES} - {*schemes}:
         raise TrackerUrlError(f"{text}: {parts.scheme}:// trackers are not supported here; {instead}")
     if parts.scheme not in schemes:
         raise TrackerUrlError(f"{text}: not the URL of a tracker; {instead}")
@@ -56,13 +58,18 @@ def parse_tracker_url(text: str, schemes: Collection[str] = tuple(EXAMPLES)) -> 
 
 
 def _path(text: str, parts: SplitResult) -> str:
-    """What is behind the host. UDP trackers do not need it; an HTTP tracker is asked for nothing else."""
+    """What is behind the host. UDP trackers do not need it; an HTTP tracker is asked for nothing else.
+
+    WebTorrent trackers are published without one as often as with.
+    """
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     if parts.scheme == "udp":
         return path
     if parts.username is not None:
         raise TrackerUrlError(f"{text}: names and passwords are not sent; a key belongs into the path")
-    if not parts.path:
+    if parts.scheme in WEBTORRENT_SCHEMES:
+        path = path if parts.path else f"/{path}"
+    elif not parts.path:
         raise TrackerUrlError(f"{text}: the path is missing; write {text.partition('?')[0]}/announce")
     return quote(path, safe=_KEPT_IN_PATHS)
 
