@@ -10,6 +10,7 @@ PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 CSRC := packages/common/csrc
 CORE := packages/common/src/thalweg_common/_core.abi3.so
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+NPM_CLIENTS := tests/interop/webtorrent/node_modules/.package-lock.json
 PYTHON_FILES = $(shell git ls-files --cached --others --exclude-standard '*.py')
 
 MAKEFLAGS += --no-print-directory
@@ -59,6 +60,12 @@ bench-http: programs $(VENV)/ready $(CORE) ## the HTTP service against the kerne
 
 programs: ## the programs and headers that tests use (installs them when root on Debian)
 	@$(PYTHON3) tools/system_packages.py test
+	@$(MAKE) --silent $(NPM_CLIENTS)
+
+# WebTorrent's clients, exactly those of the lock file. As with the programs, only CI insists on them.
+$(NPM_CLIENTS): tests/interop/webtorrent/package.json tests/interop/webtorrent/package-lock.json
+	@echo "fetching the npm packages that tests use"
+	@(cd $(<D) && npm ci --loglevel error) && touch $@ || { echo "tests with them are skipped" >&2; test -z "$$CI"; }
 
 clean: ## forget everything that was built
 	rm -rf $(VENV) dist out .mypy_cache .pytest_cache .ruff_cache .hypothesis
