@@ -34,7 +34,7 @@ def start_thalweg_udp(programs: Programs, host: Host) -> Program:
 
 
 def start_thalweg(programs: Programs, host: Host, service: str, more: str = "") -> Program:
-    """Start one of our services ("udp", "http") bound to the wildcard of both families; `more`: further options."""
+    """Start one of our services ("udp", "http", "ws") bound to both families' wildcards; `more`: further options."""
     configuration = programs.folder / f"thalweg-{service}.toml"
     configuration.write_text(CONFIGURATION + more)
     command = [sys.executable, "-m", f"thalweg_{service}.main", "-c", str(configuration)]

@@ -19,6 +19,14 @@ tls_addresses = ["0.0.0.0:{SECURE_PORT}", "[::]:{SECURE_PORT}"]
 tls_certificate_path = "tracker.pem"
 tls_private_key_path = "tracker-key.pem"
 """
+WEBTORRENT = """\
+[cleaning]
+ping_interval = 1
+[metrics]
+run_prometheus_endpoint = true
+"""
+"""HAProxy closes what is silent for 5 seconds, and pages mostly are: pings keep their WebSockets open. The
+metrics tell of which family the tracker takes its clients to be."""
 
 Way = Callable[[Programs, dict[str, Host], int], str]
 """Starts the tracker and what stands in front of it; gives the announce URL for clients of that IP version."""
@@ -41,21 +49,49 @@ def over_https(programs: Programs, hosts: dict[str, Host], ip_version: int) -> s
     return secure(programs, hosts["tracker"], ip_version)
 
 
-def secure(programs: Programs, tracker: Host, ip_version: int, more: str = "") -> str:
-    """Start thalweg-http with TLS and further options; give its announce URL."""
+def over_ws(programs: Programs, hosts: dict[str, Host], ip_version: int) -> str:
+    """To thalweg-ws itself."""
+    start_thalweg(programs, hosts["tracker"], "ws", WEBTORRENT)
+    return announce_url(hosts["tracker"], ip_version, "ws")
+
+
+def over_wss(programs: Programs, hosts: dict[str, Host], ip_version: int) -> str:
+    """To thalweg-ws itself, which opens the TLS."""
+    return secure(programs, hosts["tracker"], ip_version, WEBTORRENT, service="ws")
+
+
+def secure(programs: Programs, tracker: Host, ip_version: int, more: str = "", service: str = "http") -> str:
+    """Start a service with TLS and further options; give its announce URL."""
     certify(programs, tracker)
-    start_thalweg(programs, tracker, "http", TLS + more)
-    return announce_url(tracker, ip_version, "https", SECURE_PORT)
+    start_thalweg(programs, tracker, service, TLS + more)
+    return announce_url(tracker, ip_version, f"{service}s", SECURE_PORT)
 
 
-def through_haproxy(programs: Programs, hosts: dict[str, Host], ip_version: int) -> str:
+def through_haproxy(
+    programs: Programs, hosts: dict[str, Host], ip_version: int, more: str = "", service: str = "http"
+) -> str:
     """To HAProxy, which opens the TLS and names the client in version 2 of the PROXY protocol."""
     proxy, tracker = hosts["proxy"], hosts["tracker"]
     certify(programs, proxy)
     binds = [f"{proxy.address(version)}:{SECURE_PORT} ssl crt tracker-both.pem" for version in (4, 6)]
     programs.start("haproxy", proxy, haproxy(programs.folder, binds, f"{tracker.address(4)}:{PORT}"))
-    start_thalweg(programs, tracker, "http", trusting(proxy) + "proxy_protocol = true\n")
-    return announce_url(proxy, ip_version, "https", SECURE_PORT)
+    start_thalweg(programs, tracker, service, trusting(proxy) + "proxy_protocol = true\n" + more)
+    return announce_url(proxy, ip_version, f"{service}s", SECURE_PORT)
+
+
+def wss_through_haproxy(programs: Programs, hosts: dict[str, Host], ip_version: int) -> str:
+    """To HAProxy, which opens the TLS, passes on bytes and names the client in the PROXY protocol."""
+    return through_haproxy(programs, hosts, ip_version, WEBTORRENT, service="ws")
+
+
+def ws_through_haproxy(programs: Programs, hosts: dict[str, Host], ip_version: int) -> str:
+    """To HAProxy, which reads the request for the WebSocket, and names the client in X-Forwarded-For."""
+    proxy, tracker = hosts["proxy"], hosts["tracker"]
+    binds = [f"{proxy.address(version)}:{PORT}" for version in (4, 6)]
+    http = {"mode": "http", "forwarded": "option forwardfor", "send": ""}
+    programs.start("haproxy", proxy, haproxy(programs.folder, binds, f"{tracker.address(4)}:{PORT}", **http))
+    start_thalweg(programs, tracker, "ws", trusting(proxy) + "runs_behind_reverse_proxy = true\n" + WEBTORRENT)
+    return announce_url(proxy, ip_version, "ws")
 
 
 def through_nginx(programs: Programs, hosts: dict[str, Host], ip_version: int) -> str:
