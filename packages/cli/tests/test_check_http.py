@@ -13,9 +13,9 @@ from thalweg.main import build_parser, main
 from thalweg.tracker_url import parse_tracker_url
 
 from packages.http.tests.certificates import expire, make_authority, make_certificate, make_signed_certificate
-from packages.http.tests.real_proxies import nginx
+from packages.http.tests.real_proxies import free_port, nginx, running
 from packages.http.tests.running import LISTEN_ANYWHERE, RunningService
-from packages.http.tests.test_real_proxies import HEADER, TRUSTED, free_port, proxy
+from packages.http.tests.test_real_proxies import HEADER, TRUSTED, answers
 from packages.http.tests.test_tls import BOTH, plain_port, secure_port
 
 from .test_check_usage import TwoAddresses
@@ -94,7 +94,7 @@ def test_behind_nginx(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     port = free_port()
     with RunningService(tmp_path, LISTEN_ANYWHERE + TRUSTED + HEADER) as service:
         command = nginx(tmp_path, [f"[::1]:{port}", f"127.0.0.1:{port}"], f"127.0.0.1:{service.port()}")
-        with proxy(command, tmp_path, service, port):
+        with running(command, tmp_path, service, lambda: answers(port)):
             code, (report,) = check(capsys, f"http://[::1]:{port}/announce")
     assert (code, report["verdict"]) == (0, "works")
     assert steps(report)["external ip"]["text"] == "::1"

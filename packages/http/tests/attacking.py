@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from packages.http.tests.running import LISTEN_ANYWHERE, RunningService, announce
+from tests import running
 
 MEBIBYTE = 1 << 20
 FAST_KEEPS = 8 * MEBIBYTE
@@ -29,7 +30,7 @@ class Holding(NamedTuple):
     memory: int
 
 
-def holding(service: RunningService) -> Holding:
+def holding(service: running.RunningService) -> Holding:
     """Open descriptors, and resident bytes."""
     process = Path(f"/proc/{service.process.pid}")
     resident_pages = int((process / "statm").read_text().split()[1])

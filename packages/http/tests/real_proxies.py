@@ -1,10 +1,15 @@
-"""Real HAProxy and nginx in front of the HTTP tracker, configured as the how-to says, for tests."""
+"""Real HAProxy and nginx in front of a tracker, configured as the how-to says, for tests."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+import socket
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.running import RunningService
 
 HAPROXY = """\
 global
@@ -36,7 +41,8 @@ http {{
         location / {{
             proxy_pass http://{tracker};
             proxy_http_version 1.1;
-            proxy_set_header Connection "";
+            proxy_set_header Connection {connection};
+            proxy_set_header Upgrade $http_upgrade;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         }}
     }}
@@ -63,13 +69,16 @@ def haproxy(
     return [_program("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
 
 
-def nginx(folder: Path, listens: Iterable[str], tracker: str, *, certificate: str = "") -> list[str]:
+def nginx(
+    folder: Path, listens: Iterable[str], tracker: str, *, certificate: str = "", connection: str = '""'
+) -> list[str]:
     """Configures nginx in this folder; the command that runs it there.
 
-    `listens`: the arguments of its lines. `certificate`: lines that name certificate and key.
+    `listens`: the arguments of its lines. `certificate`: lines that name certificate and key. `connection`: the
+    header of that name; "upgrade" for WebSockets.
     """
     lines = "\n        ".join(f"listen {arguments};" for arguments in listens)
-    text = NGINX.format(listens=lines, certificate=certificate, tracker=tracker)
+    text = NGINX.format(listens=lines, certificate=certificate, connection=connection, tracker=tracker)
     (folder / "nginx.conf").write_text(text)
     return [_program("nginx"), "-p", str(folder), "-c", "nginx.conf"]
 
@@ -79,3 +88,25 @@ def _program(name: str) -> str:
     found = shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
     assert found
     return found
+
+
+def free_port() -> int:
+    """A port that nothing listens on in either family."""
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        probe.bind(("::", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], folder: Path, service: RunningService, answers: Callable[[], bool]) -> Iterator[None]:
+    """A running proxy, once the service answers through it."""
+    with (
+        (folder / "proxy.txt").open("w") as log,
+        subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as process,
+    ):
+        try:
+            service.wait_for(lambda: process.poll() is None and answers())
+            yield
+        finally:
+            process.terminate()

@@ -2,14 +2,12 @@
 
 import contextlib
 import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from thalweg_common.swarm import compact_peer
 
-from packages.http.tests.real_proxies import haproxy, nginx
+from packages.http.tests.real_proxies import free_port, haproxy, nginx, running
 from packages.http.tests.running import LISTEN_ANYWHERE, PATIENCE, RunningService, announce, get, receive_reply
 
 HEADER = "network.runs_behind_reverse_proxy = true\n"
@@ -20,34 +18,12 @@ CLIENTS = {4: "127.0.0.2", 6: "::1"}
 OTHERS = {4: "127.0.0.3", 6: "::1"}
 
 
-def free_port() -> int:
-    """A port that nothing listens on in either family."""
-    with socket.socket(socket.AF_INET6) as probe:
-        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        probe.bind(("::", 0))
-        return int(probe.getsockname()[1])
-
-
 def through(port: int, source: str, request: bytes) -> bytes:
     """The reply that a client with this address gets."""
     target = ("::1" if ":" in source else "127.0.0.1", port)
     with socket.create_connection(target, PATIENCE, source_address=(source, 0)) as connection:
         connection.sendall(request)
         return receive_reply(connection)
-
-
-@contextlib.contextmanager
-def proxy(command: list[str], folder: Path, service: RunningService, port: int) -> Iterator[None]:
-    """A running proxy, once it answers."""
-    with (
-        (folder / "proxy.txt").open("w") as log,
-        subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as process,
-    ):
-        try:
-            service.wait_for(lambda: process.poll() is None and answers(port))
-            yield
-        finally:
-            process.terminate()
 
 
 def answers(port: int) -> bool:
@@ -83,7 +59,7 @@ def test_behind_haproxy(tmp_path: Path, mode: str, forwarded: str, send: str, op
     with RunningService(tmp_path, LISTEN_ANYWHERE + TRUSTED + options) as service:
         binds = [f"127.0.0.1:{port}", f"::1:{port} v6only"]
         command = haproxy(tmp_path, binds, f"127.0.0.1:{service.port()}", mode=mode, forwarded=forwarded, send=send)
-        with proxy(command, tmp_path, service, port):
+        with running(command, tmp_path, service, lambda: answers(port)):
             judge(port)
 
 
@@ -94,5 +70,5 @@ def test_behind_nginx(tmp_path: Path) -> None:
     with RunningService(tmp_path, LISTEN_ANYWHERE + TRUSTED + HEADER) as service:
         listens = [f"127.0.0.1:{port}", f"[::1]:{port} ipv6only=on"]
         command = nginx(tmp_path, listens, f"127.0.0.1:{service.port()}")
-        with proxy(command, tmp_path, service, port):
+        with running(command, tmp_path, service, lambda: answers(port)):
             judge(port)

@@ -47,7 +47,7 @@ async def _serve(service: Service, opened: Opened) -> str:
             return "stopping" if service.stopping else "request_time"
         refused = "timeout"
     if refused:
-        return await _refuse(service, opened, refused)
+        return await _refuse(service, opened.stream, opened.address, refused)
     if request is None:
         return "ended"
     reply = respond(service, request)
@@ -92,7 +92,7 @@ async def _serve_websocket(service: Service, opened: Opened, upgraded: Upgraded,
     named = address != opened.address and address not in service.trusted
     if named and not service.connections.enter_address(address):
         service.counters.refused["address_connections"] += 1
-        return await _refuse(service, opened, "busy")
+        return await _refuse(service, opened.stream, address, "busy")
     try:
         return await WebSocket(service, opened.stream, upgraded.protocol, address).serve(upgraded.accepted, rest)
     finally:
@@ -100,9 +100,9 @@ async def _serve_websocket(service: Service, opened: Opened, upgraded: Upgraded,
             service.connections.leave_address(address)
 
 
-async def _refuse(service: Service, opened: Opened, reason: str) -> str:
-    service.counters.of(opened.address).count_error(reason)
-    await last_words(opened.stream, as_bytes(pages.error(reason)))
+async def _refuse(service: Service, stream: trio.abc.Stream, address: bytes, reason: str) -> str:
+    service.counters.of(address).count_error(reason)
+    await last_words(stream, as_bytes(pages.error(reason)))
     return "request_time" if reason == "timeout" else "refused" if reason == "busy" else "ended"
 
 

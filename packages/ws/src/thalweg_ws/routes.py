@@ -59,11 +59,11 @@ class Upgraded(Struct, frozen=True):
 
 def respond(service: Service, request: Request) -> Upgraded | Page:
     """What comes of a request, already counted."""
-    family = service.counters.of(request.address)
-    family.requests["upgrade" if request.wants_websocket else "page"] += 1
     reply = _upgrade(service, request) if request.wants_websocket else _page(service, request)
+    family = service.counters.of(reply.address if isinstance(reply, Upgraded) else request.address)
+    family.requests["upgrade" if request.wants_websocket else "page"] += 1
     if isinstance(reply, Upgraded):
-        service.counters.of(reply.address).replies["upgrade"] += 1
+        family.replies["upgrade"] += 1
     elif reply.reason is None:
         family.replies["page"] += 1
     else:
