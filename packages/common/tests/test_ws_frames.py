@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from thalweg_common._core import ffi, lib
 from wsproto import ConnectionType
 from wsproto.connection import Connection, ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
+
+from packages.http.tests.drawn_requests import examples
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 FINAL = 0x80
@@ -188,7 +190,7 @@ def streams(draw: st.DrawFn) -> bytes:
     return sent
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(streams(), st.data())
 def test_streams_in_any_pieces(sent: bytes, data: st.DataObject) -> None:
     """Good, strange and damaged frames, cut anywhere."""
@@ -200,7 +202,7 @@ def test_streams_in_any_pieces(sent: bytes, data: st.DataObject) -> None:
 short_streams = st.builds(bytes.__add__, messages(short_payloads), odd_frames | messages(short_payloads))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(short_streams.filter(lambda sent: len(sent) < 400))
 @example(
     frame(TEXT, b"\xc3") + frame(FINAL | PING, b"p") + frame(FINAL, b"\xa4") + frame(FINAL | CLOSE, b"\x03\xe8bye")
@@ -245,7 +247,7 @@ def test_every_code() -> None:
         assert heard.kind == ("refused" if code < 1000 or heard.code == lib.TW_WS_PROTOCOL_ERROR != code else "closed")
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(messages(short_payloads), min_size=1, max_size=5), st.integers(1, 60), st.integers(1, 80))
 def test_limits_of_size(sent: list[bytes], max_frame: int, max_message: int) -> None:
     """All is heard up to the first message that is too long, or has too long a frame; it is refused with 1009."""
@@ -274,6 +276,7 @@ def test_an_idle_connection_keeps_nothing() -> None:
     assert ffi.sizeof("tw_ws_frames") <= 16
 
 
+@examples(100)
 @given(st.sampled_from([TEXT, BINARY, PING, PONG, CLOSE]), st.binary(max_size=125) | st.sampled_from([b"a" * 126]))
 def test_frames_of_the_server(opcode: int, payload: bytes) -> None:
     """The same bytes as wsproto's."""
