@@ -129,6 +129,7 @@ def test_logs_name_no_client_and_no_torrent(tmp_path: Path) -> None:
     """At info level neither info hashes nor peer ids are written."""
     with RunningService(tmp_path) as service, service.open() as client:
         client.ask(announce("somebody"))
+        client.close()
         service.stop()
         assert INFO_HASH not in service.log
         assert "somebody" not in service.log
