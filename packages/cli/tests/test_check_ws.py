@@ -11,7 +11,7 @@ from thalweg.tracker_url import endpoint, parse_tracker_url
 from thalweg_common.endpoints import LOOPBACKS
 
 from packages.http.tests.certificates import make_certificate
-from packages.http.tests.test_real_proxies import free_port
+from packages.http.tests.real_proxies import free_port
 from packages.http.tests.test_tls import BOTH
 from packages.ws.tests.running import RunningService
 
