@@ -719,6 +719,80 @@ size_t tw_ws_write_scraped(const uint8_t *info_hashes, const tw_counts *counts, 
 size_t tw_ws_write_failure(bool scrape, const uint8_t info_hash[20], const char *reason, uint32_t interval, uint8_t *to,
                            size_t room);
 
+/* ---------------------------------------------------------------- WebTorrent (ws_answer.c: the fast path) */
+
+/* Why a message gets a failure. */
+#define TW_WS_REFUSED_DENIED 0     /* by the access list */
+#define TW_WS_REFUSED_OWNED 1      /* as TW_WS_OWNED … */
+#define TW_WS_REFUSED_CONNECTION 2 /* … TW_WS_CONNECTION_FULL … */
+#define TW_WS_REFUSED_FULL 3       /* … TW_WS_FULL … */
+#define TW_WS_REFUSED_NO_OFFER 4   /* … and TW_WS_NO_OFFER */
+#define TW_WS_REFUSALS 5
+
+typedef struct {
+    uint32_t interval;              /* seconds until the next announce, as told to clients */
+    uint32_t interval_jitter;       /* seconds; each reply adds 0 … jitter */
+    uint32_t min_interval;          /* seconds; before that clients should not come back */
+    uint32_t max_offers;            /* relayed for one announce; TW_WS_OFFERS_MAX bounds it */
+    uint32_t max_offers_per_minute; /* of one connection; 0: no limit */
+    uint32_t max_scrape;            /* info hashes in a scrape; further ones are left out */
+    char reasons[5][96];            /* what clients are told, by TW_WS_REFUSED_… */
+} tw_ws_rules;
+
+/* Counters of one worker: plain integers that its thread raises and any thread may read. Index 0: IPv4, 1: IPv6. */
+typedef struct {
+    uint64_t announces[2];
+    uint64_t answers[2];
+    uint64_t scrapes[2];
+    uint64_t failures[2][5];       /* by TW_WS_REFUSED_… */
+    uint64_t offers_over_limit[2]; /* not relayed: the connection has sent too many in this minute */
+    uint64_t answers_without_peer[2];
+} tw_ws_counters;
+
+/* What answering one message needs. The pointers are borrowed. One thread. */
+typedef struct {
+    tw_ws_swarm *swarm;
+    tw_sampler *sampler;
+    const tw_access_list *access_list; /* NULL: everything is allowed */
+    const tw_ws_rules *rules;
+    tw_ws_counters *counters;
+    uint64_t now_ms; /* monotonic */
+} tw_ws_context;
+
+/* The connection that a message comes from, and what it has used up. */
+typedef struct {
+    uint64_t connection;
+    uint8_t ip_version;
+    uint64_t minute; /* in which `offers` were sent */
+    uint32_t offers;
+} tw_ws_sender;
+
+#define TW_WS_LETTER_ANNOUNCED 0
+#define TW_WS_LETTER_SCRAPED 1
+#define TW_WS_LETTER_FAILURE 2
+#define TW_WS_LETTER_OFFER 3
+#define TW_WS_LETTER_ANSWER 4
+
+/* A frame for a connection. */
+typedef struct {
+    uint64_t connection;
+    uint32_t at, size; /* in the caller's bytes */
+    uint8_t kind;      /* TW_WS_LETTER_… */
+} tw_ws_letter;
+
+typedef struct {
+    uint32_t count;
+    tw_ws_letter letters[65]; /* TW_WS_OFFERS_MAX offers and a reply */
+} tw_ws_letters;
+
+/* Room for the letters of any message of so many bytes. */
+#define TW_WS_LETTERS_ROOM 65536
+
+/* One message in, letters out: the whole flow. Gives TW_WS_…; odd: nothing was done, the whole path takes it. `data`
+ * takes TW_WS_LETTERS_ROOM and the size of the text. Touches nothing but its arguments. */
+int tw_ws_answer(tw_ws_context *context, tw_ws_sender *sender, const uint8_t *text, size_t size, tw_ws_letters *letters,
+                 uint8_t *bytes, size_t room);
+
 /* ---------------------------------------------------------------- for everyone (core.c) */
 
 uint64_t tw_monotonic_ms(void);

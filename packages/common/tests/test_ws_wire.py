@@ -19,7 +19,7 @@ from thalweg_common._core import ffi, lib
 from thalweg_ws import wire
 from thalweg_ws.answer import EVENTS
 
-from packages.http.tests.drawn_requests import examples
+from tests.model.exploring import examples
 
 ANY_NUMWANT = 2**64 - 1
 KINDS = {lib.TW_WS_ANNOUNCE: "announce", lib.TW_WS_ANSWER: "answer", lib.TW_WS_SCRAPE: "scrape"}

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from urllib.parse import quote_from_bytes
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 EXPLORE = int(os.environ.get("THALWEG_EXPLORE", "0"))
@@ -65,18 +64,6 @@ FORWARDED = [
     b"203.0.113.7 203.0.113.8", b"\xff", b"1:2", b"0000:0000:0000:0000:0000:ffff:203.000.113.009",
     b"2001:db8:0:0:0:0:0:7", b"2001:db8:::7", b"%32", b"203.0.113.7;a=b",
 ]  # fmt: skip
-
-
-def examples(number: int) -> settings:
-    """So many, the same ones each time."""
-    return settings(
-        derandomize=not EXPLORE,
-        max_examples=EXPLORE or number,
-        print_blob=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def encoded(value: bytes, how: str) -> bytes:

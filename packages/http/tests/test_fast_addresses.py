@@ -18,7 +18,7 @@ from thalweg_common.web.proxy_protocol import (
 from thalweg_http.answer import Rules
 from thalweg_http.fast_path import c_rules
 
-from packages.http.tests.drawn_requests import examples
+from tests.model.exploring import examples
 
 TCP4 = V2_SIGNATURE + b"\x21\x11\0\x0c" + bytes([203, 0, 113, 9, 198, 51, 100, 1]) + b"\x10\x00\x01\xbb"
 MAPPED = bytes(10) + b"\xff\xff\1\2\3\4"

@@ -18,13 +18,13 @@ from packages.http.tests.drawn_requests import (
     TARGETS,
     VENDORS,
     damaged,
-    examples,
     forwarded,
     long_ones,
     plain,
 )
 from packages.http.tests.judging import ANSWERED, How, Judge, Stored
 from packages.http.tests.requests_of_clients import CAPTURED, DESCRIBED
+from tests.model.exploring import examples
 
 IPV6 = bytes.fromhex("20010db8000000000000000000000007")
 GLOBAL6 = bytes.fromhex("2a010000000000000000000000000007")

@@ -65,6 +65,18 @@ class _Lib:
     TW_HTTP_ANSWERED: int
     TW_HTTP_SHORT: int
     TW_HTTP_ODD: int
+    TW_WS_REFUSED_DENIED: int
+    TW_WS_REFUSED_OWNED: int
+    TW_WS_REFUSED_CONNECTION: int
+    TW_WS_REFUSED_FULL: int
+    TW_WS_REFUSED_NO_OFFER: int
+    TW_WS_REFUSALS: int
+    TW_WS_LETTER_ANNOUNCED: int
+    TW_WS_LETTER_SCRAPED: int
+    TW_WS_LETTER_FAILURE: int
+    TW_WS_LETTER_OFFER: int
+    TW_WS_LETTER_ANSWER: int
+    TW_WS_LETTERS_ROOM: int
     TW_CLOSED_ENDED: int
     TW_CLOSED_IDLE: int
     TW_CLOSED_REQUEST: int
@@ -219,6 +231,9 @@ class _Lib:
     ) -> int: ...
     def tw_ws_write_failure(
         self, scrape: bool, info_hash: bytes, reason: bytes, interval: int, to: CData, room: int
+    ) -> int: ...
+    def tw_ws_answer(
+        self, context: CData, sender: CData, text: CData, size: int, letters: CData, data: CData, room: int
     ) -> int: ...
     def tw_monotonic_ms(self) -> int: ...
     def tw_core_version(self) -> CData: ...
