@@ -361,6 +361,7 @@ def test_there_is_nothing_safe_to_send(tracker: Tracker, data: bytes) -> None:
     """Where no info hash can be read: clients close on a message without. It is counted all the same."""
     answer = answer_untrusted(tracker, ALICE, data, 1000)
     assert answer.messages == []
+    assert answer.unanswered
     assert answer.request in ("announce", "unreadable")
 
 

@@ -75,6 +75,7 @@ def test_messages_are_counted(tmp_path: Path) -> None:
         assert value(series, "thalweg_failure_replies_total", reason="no_offer", ip_version="4") == 1
         assert value(series, "thalweg_failure_replies_total", reason="malformed", ip_version="4") == 1
         assert value(series, "thalweg_error_replies_total", reason="not_found", ip_version="6") == 1
+        assert value(series, "thalweg_unanswered_messages_total", ip_version="4") == 1
         assert value(series, "thalweg_websockets", ip_version="4") == 1
         assert value(series, "thalweg_connections") == 2
         assert (value(series, "thalweg_peers"), value(series, "thalweg_seeders")) == (2, 1)

@@ -108,6 +108,8 @@ class Answer(Struct, frozen=True):
     messages: list[Outgoing]
     offers_over_limit: int = 0
     """That are not relayed, because the connection has sent too many."""
+    unanswered: bool = False
+    """A mistake that nobody can be told of, for want of an info hash."""
     target_gone: bool = False
     """An answer whose peer has left: nobody needs to be told."""
 
@@ -277,7 +279,7 @@ def _refuse(tracker: Tracker, sender: Sender, request: Request, told: Message | 
     is_scrape = told.action == "scrape"
     info_hash = told.info_hash if isinstance(told.info_hash, str) and is_id(told.info_hash) else None
     if not is_scrape and info_hash is None:
-        return Answer(request, [])
+        return Answer(request, [], unanswered=True)
     failure = Failure(
         action="scrape" if is_scrape else "announce",
         info_hash=info_hash,

@@ -51,6 +51,8 @@ class FamilyCounters:
         self.relayed = dict.fromkeys(RELAYED_TYPES, 0)
         self.failures = dict.fromkeys(FAILURE_REASONS, 0)
         self.errors = dict.fromkeys(ERROR_REASONS, 0)
+        self.unanswered = 0
+        """Messages with a mistake that nobody could be told of."""
         self.sockets = 0
         """WebSockets that are open now."""
 
@@ -83,6 +85,7 @@ class Counters(StreamCounters):
     def count_answered(self, family: FamilyCounters, answer: Answer) -> None:
         """A message and what came of it, but for what is sent."""
         family.requests[answer.request] += 1
+        family.unanswered += answer.unanswered
         self.dropped["offer", "rate"] += answer.offers_over_limit
         self.dropped["answer", "gone"] += answer.target_gone
         for message in answer.messages:

@@ -60,6 +60,11 @@ METRICS = (
     ),
     counter("thalweg_relayed_messages_total", "Offers and answers sent on to clients of this family.", "type", V),
     counter("thalweg_failure_replies_total", "Messages that got a failure reason.", "reason", V),
+    counter(
+        "thalweg_unanswered_messages_total",
+        "Messages with a mistake and without an info hash that can be read: nothing can safely be sent.",
+        V,
+    ),
     counter("thalweg_error_replies_total", "Replies with a status of HTTP's own, by what was wrong.", "reason", V),
     counter(
         "thalweg_dropped_messages_total",
@@ -113,6 +118,7 @@ def _family_samples(version: str, family: FamilyCounters) -> Iterator[Sample]:
     yield from labelled("thalweg_relayed_messages_total", family.relayed, version)
     yield from labelled("thalweg_failure_replies_total", family.failures, version)
     yield from labelled("thalweg_error_replies_total", family.errors, version)
+    yield Sample("thalweg_unanswered_messages_total", (version,), family.unanswered)
     yield Sample("thalweg_websockets", (version,), family.sockets)
 
 
