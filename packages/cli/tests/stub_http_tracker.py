@@ -115,12 +115,18 @@ def correct(stub: StubTracker, request: Request) -> bytes:
 @contextmanager
 def running(answer: Answer = correct) -> Iterator[StubTracker]:
     """Runs a stub tracker in a thread."""
-    with StubTracker(answer) as stub:
-        thread = threading.Thread(target=stub.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield stub
-        finally:
-            stub.ended.set()
-            stub.shutdown()
-            thread.join()
+    with StubTracker(answer) as stub, serving(stub, stub.ended):
+        yield stub
+
+
+@contextmanager
+def serving(server: socketserver.BaseServer, ended: threading.Event) -> Iterator[None]:
+    """Serves in a thread until the block ends; `ended` is set first."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        server.shutdown()
+        thread.join()

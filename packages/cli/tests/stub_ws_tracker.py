@@ -15,7 +15,8 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Ping, Request, TextMessage
 from wsproto.utilities import LocalProtocolError
 
-PATIENCE = 20.0
+from .stub_http_tracker import PATIENCE, serving
+
 Message: TypeAlias = dict[str, Any]
 
 
@@ -186,15 +187,8 @@ def heading(message: Message) -> Message:
 @contextmanager
 def running(behaviour: Behaviour | None = None) -> Iterator[StubTracker]:
     """Runs a stub tracker in threads."""
-    with StubTracker(behaviour or Behaviour()) as stub:
-        thread = threading.Thread(target=stub.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield stub
-        finally:
-            stub.ended.set()
-            stub.shutdown()
-            thread.join()
+    with StubTracker(behaviour or Behaviour()) as stub, serving(stub, stub.ended):
+        yield stub
 
 
 def kind(said: Message) -> str:

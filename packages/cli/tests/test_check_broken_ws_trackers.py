@@ -102,6 +102,7 @@ BROKEN: dict[str, tuple[str, Behaviour, str]] = {
     "info hash in hex": ("announce", says("reply", info_hash="00" * 20), f"`info_hash` is “{'00' * 20}”, not"),
     "no interval": ("announce", says("reply", interval=...), "`interval` is missing, not a time in seconds"),
     "interval as text": ("announce", says("reply", interval="120"), "`interval` is “120”, not a time in seconds"),
+    "endless interval": ("announce", says("reply", interval=1e308), "`interval` is “1e+308”, not a time in seconds"),
     "interval 0": ("announce", says("reply", interval=0), "`interval` is “0”, not a time in seconds"),
     "refusal": (
         "announce",

@@ -129,7 +129,7 @@ ODD: dict[str, tuple[str, Behaviour, str]] = {
     "answers twice": ("second answer", takes(relays_twice), "the first answer came twice"),
     "scrape refused": ("scrape", says("files", **{"failure reason": "no"}), "the tracker refused, saying “no”"),
     "scrape of another kind": ("scrape", says("files", action="announce"), "`action` is “announce”, not “scrape”"),
-    "scrape without files": ("scrape", says("files", files=[]), "`files` is “[]”, not an object"),
+    "scrape without files": ("scrape", says("files", files=[]), "`files` is “[…]”, not an object"),
     "scrape of nothing": ("scrape", says("files", files={}), "the torrent that was asked for is not in the reply"),
     "scrape of lists": ("scrape", scrapes([]), "is missing or no number"),
     "cached scrapes": (
@@ -243,6 +243,28 @@ def test_an_offer_that_others_got_is_a_remark(capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr().out
     assert "no offer within 1 s at the first client" in printed
     assert "one of them may have got it" in printed
+
+
+KINDS = st.sampled_from(["reply", "offer", "answer", "files", "failure"])
+MEMBERS = st.sampled_from(
+    ["action", "info_hash", "peer_id", "interval", "complete", "offer", "answer", "files", "type"]
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS | st.text(max_size=5), inner, max_size=3),
+)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    st.sampled_from(["reply", "offer", "answer", "files", "failure"]), st.dictionaries(MEMBERS, ANYTHING, max_size=3)
+)
+def test_any_messages_end_in_a_verdict(which: str, members: Message) -> None:
+    """Whatever is in the messages of one kind, the command neither fails nor hangs."""
+    printed = io.StringIO()
+    with running(says(which, **members)) as stub, redirect_stdout(printed):
+        assert main(["check", "--timeout", "0.2", stub.url]) in (0, 1)
+    assert printed.getvalue().replace("\n", "").isprintable()
 
 
 @settings(deadline=None, max_examples=60)

@@ -35,6 +35,7 @@ EXPECTED = {
 """What a good tracker does, by name of the step; nothing for what is information only."""
 
 USUAL_INTERVAL = 120
+LARGEST_INTERVAL = 1 << 31
 _COUNTS = {"complete": "seeder", "incomplete": "leecher"}
 SHOWN = 60
 """Characters of a wrong value that are shown."""
@@ -63,7 +64,7 @@ def judge_announce(name: str, answer: Answer[Message], info_hash: str) -> Step:
     said = answer.value
     check_reply(said, "announce", info_hash)
     interval = said.get("interval")
-    if not _is_number(interval) or interval <= 0:
+    if not _is_number(interval) or not 0 < interval < LARGEST_INTERVAL:
         text = f"the reply is wrong: `interval` {_is(said, 'interval')}, not a time in seconds"
         raise ExchangeError(text, _WRONG_REPLY)
     minimum = said.get("min interval", said.get("min_interval"))
@@ -183,7 +184,9 @@ def refusal(heard: Sequence[Message]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value from a tracker's message, fit to be shown."""
+    """A value from a tracker's message, fit to be shown; not what is in lists and objects, however deep."""
+    if isinstance(value, list | dict):
+        return "[…]" if isinstance(value, list) else "{…}"
     return printable(str(value))[:SHOWN]
 
 
