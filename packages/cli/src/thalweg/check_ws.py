@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+import trio
 from msgspec import Struct
 from thalweg_common.udp_wire import ScrapeRow
 
@@ -182,6 +183,9 @@ class _WsProbe(StreamProbe):
             await other.send(self._message(seeder, "started"))
             refused = judge.refusal(await other.listen(self.silence, is_reply))
             kept = await self._seeder_gets_offer()
+            with suppress(ExchangeError):
+                await other.close()
+        await trio.sleep(self.silence / 2)  # a tracker may notice the end of one socket after a message of another
         kept_later = kept and await self._seeder_gets_offer()
         return judge.judge_claim(name, refused, kept, kept_later, seeder.socket.closed)
 
