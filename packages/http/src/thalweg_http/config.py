@@ -18,11 +18,16 @@ from thalweg_common.config import ConfigError, Loaded, load
 from thalweg_common.log import Form, Level
 from thalweg_common.privileges import PrivilegesConfig
 from thalweg_common.web.config import (
+    CleaningInterval,
+    Interval,
+    IntervalJitter,
     MaxConnections,
     MaxConnectionsPerAddress,
     MetricsConfig,
+    MinInterval,
     StreamConfig,
     check_network,
+    min_interval_of,
     plain_endpoints,
 )
 
@@ -68,27 +73,9 @@ class ProtocolConfig(Struct, frozen=True):
     default_peers: Annotated[
         int, Meta(ge=0, le=1_000_000, description="Peers for a client that leaves their number to the tracker.")
     ] = 50
-    peer_announce_interval: Annotated[
-        int, Meta(ge=1, le=30 * DAYS, description="Seconds until a client shall announce again.")
-    ] = 30 * MINUTES
-    interval_jitter: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=DAYS,
-            description="Each reply adds a random 0 to this many seconds to the interval, so that clients that "
-            "came together do not come back together.",
-        ),
-    ] = 2 * MINUTES
-    min_interval: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=30 * DAYS,
-            description="Seconds that a client shall wait at least, also when its user is impatient. 0: half of "
-            "peer_announce_interval.",
-        ),
-    ] = 0
+    peer_announce_interval: Interval = 30 * MINUTES
+    interval_jitter: IntervalJitter = 2 * MINUTES
+    min_interval: MinInterval = 0
     filter_addresses: Annotated[
         bool,
         Meta(
@@ -128,9 +115,7 @@ class LimitsConfig(swarm_config.LimitsConfig, frozen=True):
 class CleaningConfig(Struct, frozen=True):
     """When peers expire and connections are closed. Peers are looked at a few at a time: there is no pause."""
 
-    torrent_cleaning_interval: Annotated[
-        int, Meta(ge=1, le=DAYS, description="Seconds in which every peer is looked at once.")
-    ] = 2 * MINUTES
+    torrent_cleaning_interval: CleaningInterval = 2 * MINUTES
     max_peer_age: Annotated[
         int,
         Meta(ge=1, le=1_000_000, description="Seconds after its last announce until a peer is forgotten."),
@@ -186,7 +171,7 @@ def worker_count(config: HttpConfig) -> int:
 
 def min_interval(protocol: ProtocolConfig) -> int:
     """Seconds; half of the interval unless configured."""
-    return protocol.min_interval or (protocol.peer_announce_interval + 1) // 2
+    return min_interval_of(protocol.peer_announce_interval, protocol.min_interval)
 
 
 def _check(config: HttpConfig) -> None:

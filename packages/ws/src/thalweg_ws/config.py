@@ -18,7 +18,17 @@ from thalweg_common.log import Form, Level
 from thalweg_common.options import ENDPOINT
 from thalweg_common.privileges import PrivilegesConfig
 from thalweg_common.web import config
-from thalweg_common.web.config import MaxConnections, MaxConnectionsPerAddress, StreamConfig, check_network
+from thalweg_common.web.config import (
+    CleaningInterval,
+    Interval,
+    IntervalJitter,
+    MaxConnections,
+    MaxConnectionsPerAddress,
+    MinInterval,
+    StreamConfig,
+    check_network,
+    min_interval_of,
+)
 from thalweg_common.ws_swarm import MAX_OFFERS
 
 PREFIX = "THALWEG_WS"
@@ -86,27 +96,9 @@ class ProtocolConfig(Struct, frozen=True):
         int,
         Meta(ge=0, le=1_000_000, description=f"Offers relayed for one announce at most; never more than {MAX_OFFERS}."),
     ] = 10
-    peer_announce_interval: Annotated[
-        int, Meta(ge=1, le=30 * DAYS, description="Seconds until a client shall announce again.")
-    ] = 2 * MINUTES
-    interval_jitter: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=DAYS,
-            description="Each reply adds a random 0 to this many seconds to the interval, so that clients that "
-            "came together do not come back together.",
-        ),
-    ] = 10
-    min_interval: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=30 * DAYS,
-            description="Seconds that a client shall wait at least, also when its user is impatient. 0: half of "
-            "peer_announce_interval.",
-        ),
-    ] = 0
+    peer_announce_interval: Interval = 2 * MINUTES
+    interval_jitter: IntervalJitter = 10
+    min_interval: MinInterval = 0
 
 
 class LimitsConfig(Struct, frozen=True):
@@ -160,9 +152,7 @@ class LimitsConfig(Struct, frozen=True):
 class CleaningConfig(Struct, frozen=True):
     """When peers expire and connections are closed. A peer leaves at once when its connection ends."""
 
-    torrent_cleaning_interval: Annotated[
-        int, Meta(ge=1, le=DAYS, description="Seconds in which every peer is looked at once.")
-    ] = 30
+    torrent_cleaning_interval: CleaningInterval = 30
     max_peer_age: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Seconds after its last announce until a peer is forgotten.")
     ] = 4 * MINUTES
@@ -247,4 +237,4 @@ def load_config(file: Path | None, environment: Mapping[str, str]) -> Loaded[WsC
 
 def min_interval(protocol: ProtocolConfig) -> int:
     """Seconds; half of the interval unless configured."""
-    return protocol.min_interval or (protocol.peer_announce_interval + 1) // 2
+    return min_interval_of(protocol.peer_announce_interval, protocol.min_interval)

@@ -16,6 +16,8 @@ from thalweg_common.web.address import is_network
 _MEANINGS = {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}  # of HTTP's own
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110: a token
 
+DAYS = 86_400
+
 NETWORK = Kind("an address or network such as 10.0.0.0/8", is_network)
 HEADER_NAME = Kind(
     "the name of a header that proxies add, such as X-Forwarded-For",
@@ -94,6 +96,26 @@ class StreamConfig(ListenConfig, frozen=True):
     ] = field(default_factory=list)
 
 
+Interval = Annotated[int, Meta(ge=1, le=30 * DAYS, description="Seconds until a client shall announce again.")]
+IntervalJitter = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=DAYS,
+        description="Each reply adds a random 0 to this many seconds to the interval, so that clients that "
+        "came together do not come back together.",
+    ),
+]
+MinInterval = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=30 * DAYS,
+        description="Seconds that a client shall wait at least, also when its user is impatient. 0: half of "
+        "peer_announce_interval.",
+    ),
+]
+CleaningInterval = Annotated[int, Meta(ge=1, le=DAYS, description="Seconds in which every peer is looked at once.")]
 MaxConnections = Annotated[
     int,
     Meta(
@@ -123,6 +145,11 @@ class MetricsConfig(Struct, frozen=True):
         str,
         Meta(description="Address and port of the metrics. Not for the public.", extra={"kind": ENDPOINT}),
     ] = "127.0.0.1:9001"
+
+
+def min_interval_of(announce_interval: int, min_interval: int) -> int:
+    """Seconds; half of the interval unless configured."""
+    return min_interval or (announce_interval + 1) // 2
 
 
 def plain_endpoints(network: StreamConfig) -> list[Endpoint]:
