@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-HARNESSES = sorted(path.stem for path in HERE.glob("fuzz_*.c"))
 FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS") or ("60" if os.environ.get("CI") else "5")
 
 pytestmark = pytest.mark.needs("clang-14", "libclang-rt-14-dev")
@@ -25,7 +24,6 @@ def test_under_sanitizers() -> None:
     make("test")
 
 
-@pytest.mark.parametrize("harness", HARNESSES)
-def test_fuzzed(harness: str) -> None:
-    """A minute of libFuzzer (5 seconds outside CI, or FUZZ_SECONDS) finds no way to break an entry into the core."""
-    make(harness, f"FUZZ_SECONDS={FUZZ_SECONDS}")
+def test_fuzzed() -> None:
+    """A minute of libFuzzer (5 seconds outside CI, or FUZZ_SECONDS) finds no way to break any entry into the core."""
+    make("fuzz", f"FUZZ_SECONDS={FUZZ_SECONDS}", "--jobs", str(len(os.sched_getaffinity(0))))
