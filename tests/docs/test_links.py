@@ -68,3 +68,9 @@ def test_make_targets_exist() -> None:
         for name in re.findall(r"(?:^ {4}|`|^\$ )make ([a-z][a-z-]*)", page.read_text(), re.MULTILINE)
     }
     assert named <= targets
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_merge_is_left_half_done(page: Path) -> None:
+    """A conflict's marks are not for readers."""
+    assert not re.search(r"^(<{7}|>{7}) ", page.read_text(), re.MULTILINE)
