@@ -11,7 +11,7 @@ from thalweg_ws.pages import ERRORS
 
 from packages.http.tests.certificates import make_certificate
 from packages.ws.tests.running import LISTEN_ANYWHERE, RunningService, announce, offers
-from tests.scraping import SERVE, scrape, value
+from tests.scraping import SERVE, Series, scrape, value
 
 
 @pytest.mark.needs("openssl")
@@ -40,6 +40,11 @@ def test_everything_is_there_at_zero_from_the_start(tmp_path: Path) -> None:
         assert value(series, "thalweg_certificate_end_time_seconds") > 1.7e9
 
 
+def has_settled(series: Series) -> bool:
+    """Whether the page's connection is gone, and all that was sent is counted."""
+    return value(series, "thalweg_connections") == 2 and value(series, "thalweg_queued_bytes") == 0
+
+
 def test_messages_are_counted(tmp_path: Path) -> None:
     """By family of who sent them, or got them; type and reason."""
     with RunningService(tmp_path, LISTEN_ANYWHERE + SERVE) as service, service.open(4) as a, service.open(6) as b:
@@ -55,6 +60,7 @@ def test_messages_are_counted(tmp_path: Path) -> None:
         a.send({"action": "announce"})
         a.ask({"action": "hello", "info_hash": "z" * 20})
         service.get("/nothing", 6)
+        service.wait_for(lambda: has_settled(scrape(service)))
         series = scrape(service)
         expected = {
             ("thalweg_requests_total", "announce", "4"): 2,
