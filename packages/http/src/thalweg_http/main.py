@@ -2,7 +2,8 @@
 
     arguments → configuration → start → serve → stop
 
-One thread runs trio: it takes connections (listeners.py), serves them (connection.py, requests.py, routes.py) and does
+The threads of the fast path take plain connections and answer what is common (workers.py). One thread runs trio: it
+takes connections with TLS, serves them and those that are handed over (connection.py, requests.py, routes.py), and does
 what is due every so often. Reading a list again has a thread of its own meanwhile.
 """
 
